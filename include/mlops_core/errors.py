@@ -1,0 +1,145 @@
+"""Every error that the library raises, drawn as one tree.
+
+::
+
+    MlopsError
+    ├── DeclarationError            a pipeline or a call is written wrongly
+    │   ├── UnknownMetricError
+    │   └── BrokenExpectationError  a check of the suite could not be computed
+    ├── RejectedError               a decision: no. Trying again gives the same answer
+    │   ├── DataRejectedError       validation refused a partition
+    │   ├── EmptySampleError        a statistic was asked of no rows
+    │   ├── SnapshotMissingError    a table, a partition or a column is not there
+    │   ├── CorruptedDataError      stored data differ from their digest
+    │   ├── UntrustedModelError     stored model files differ from their digest, or are of a refused format
+    │   ├── EvaluationError         a score is missing, not finite, out of range, or of other rows
+    │   ├── GateRefusedError        a gate said no
+    │   ├── ProfileMissingError     a version has no reference profile to compare a window with
+    │   ├── RetrainingRefusedError  the retraining policy said no
+    │   ├── PromotionConflictError  another transition came first
+    │   ├── RollbackRefusedError    there is nothing to roll back to
+    │   ├── RegistryMismatchError   MLflow contradicts the ledger, and only a person can settle it
+    │   ├── NotInProductionError    the model has no version in production
+    │   ├── InvalidRecordsError     records to predict do not fit the model's features
+    │   └── VerificationError       what is served is not what was deployed
+    ├── PlatformError               the embedded platform cannot be started, ended or used as asked
+    │   └── StoryError              the demo went otherwise than it must
+    └── ServiceUnavailableError     something outside did not answer. Trying again may help
+        ├── CommitConflictError     other writers kept coming first
+        ├── RegistryUnavailableError
+        ├── LedgerUnavailableError
+        └── ModelServerUnavailableError
+
+A message names the value, the bound and the way out.
+"""
+
+
+class MlopsError(Exception):
+    """Base of every error that the library raises."""
+
+
+class DeclarationError(MlopsError):
+    """A pipeline, a plan or a call is written wrongly; only an edit helps."""
+
+
+class UnknownMetricError(DeclarationError):
+    """No metric of that name is registered."""
+
+
+class BrokenExpectationError(DeclarationError):
+    """A check of the expectation suite could not be computed, so it says nothing about the data."""
+
+
+class RejectedError(MlopsError):
+    """A decision against the data, the model or the request; a retry gives the same answer."""
+
+
+class DataRejectedError(RejectedError):
+    """Validation refused a partition."""
+
+
+class EmptySampleError(RejectedError):
+    """A statistic was asked of no rows."""
+
+
+class SnapshotMissingError(RejectedError):
+    """A table, a partition or a column was asked for that is not there."""
+
+
+class CorruptedDataError(RejectedError):
+    """Stored data differ from the digest under which they were published."""
+
+
+class UntrustedModelError(RejectedError):
+    """Stored model files differ from their digest, or are of a format that is refused."""
+
+
+class EvaluationError(RejectedError):
+    """A score is missing, not finite, outside its metric's range, or of other rows."""
+
+
+class GateRefusedError(RejectedError):
+    """A gate refused the challenger."""
+
+
+class ProfileMissingError(RejectedError):
+    """A version has no reference profile to compare a window with."""
+
+
+class RetrainingRefusedError(RejectedError):
+    """The retraining policy refused the request."""
+
+
+class PromotionConflictError(RejectedError):
+    """Another transition of the same model came first."""
+
+
+class RollbackRefusedError(RejectedError):
+    """There is nothing to roll back to."""
+
+
+class RegistryMismatchError(RejectedError):
+    """MLflow contradicts the ledger in a way that only a person can settle."""
+
+
+class NotInProductionError(RejectedError):
+    """The model has no version in production."""
+
+
+class InvalidRecordsError(RejectedError):
+    """Records to predict do not fit the model's features; ``args`` are the problems, each with a place."""
+
+    def __str__(self) -> str:
+        return "; ".join(str(problem) for problem in self.args)
+
+
+class VerificationError(RejectedError):
+    """What is served is not what was deployed."""
+
+
+class ServiceUnavailableError(MlopsError):
+    """Something outside the process did not answer; a retry may help."""
+
+
+class CommitConflictError(ServiceUnavailableError):
+    """Another writer made a table's next version first; nothing was changed."""
+
+
+class RegistryUnavailableError(ServiceUnavailableError):
+    """The MLflow server did not answer."""
+
+
+class LedgerUnavailableError(ServiceUnavailableError):
+    """The ledger's database did not answer."""
+
+
+class ModelServerUnavailableError(ServiceUnavailableError):
+    """The model server did not answer."""
+
+
+class PlatformError(MlopsError):
+    """The embedded platform cannot be started, ended or used as asked."""
+
+
+class StoryError(PlatformError):
+    """The demo went otherwise than it must."""

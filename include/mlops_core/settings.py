@@ -1,0 +1,39 @@
+"""Where state lives: read from ``MLOPS_*`` environment variables, with embedded defaults under one home."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Addresses of everything outside the process.
+
+    ``MLOPS_HOME`` moves all of it; each other variable moves one part.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MLOPS_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.cwd() / ".mlops")
+    data_uri: str = Field(default="", description="Folder of the Delta tables")
+    reports_path: Path = Field(default=Path(), description="Folder of the pages that the web UI shows")
+    ledger_url: str = Field(default="", description="SQLAlchemy URL")
+    tracking_uri: str = "http://127.0.0.1:5000"
+    model_server_url: str = "http://127.0.0.1:8000"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_from_home(cls, values: dict[str, object]) -> dict[str, object]:
+        home = Path(str(values.get("home") or Path.cwd() / ".mlops")).expanduser().absolute()
+        derived: dict[str, object] = {
+            "data_uri": str(home / "data"),
+            "reports_path": home / "reports",
+            "ledger_url": f"sqlite:///{home / 'ledger.db'}",
+        }
+        return {**derived, **values, "home": home}
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment now; nothing is cached, so a test may change it."""
+        return cls()
