@@ -1,0 +1,1 @@
+"""Snapshots of data, how they come in, and what refuses them."""
