@@ -1,0 +1,1 @@
+"""Training: one job document in, one tracked run and one stored model out."""

@@ -1,0 +1,78 @@
+"""One train job as a process: ``python -m mlops_core.training --job job.json --result result.json``.
+
+Exit codes: 0 the result is written; 2 the call, the job or the declaration is wrong; 3 rejected, trying again
+gives the same answer; 4 a service did not answer, trying again may help; 1 anything else. Nothing is written
+without 0.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlops_core.errors import DeclarationError, RejectedError, ServiceUnavailableError
+from mlops_core.training.job import TrainJob
+
+SUCCEEDED = 0
+WRONGLY_DECLARED = 2
+REJECTED = 3
+UNAVAILABLE = 4
+
+log = logging.getLogger("mlops_core.training")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job of a file, write its result to another, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m mlops_core.training", description="Run one train job.")
+    parser.add_argument("--job", type=Path, required=True, help="JSON file of the train job")
+    parser.add_argument("--result", type=Path, required=True, help="JSON file to write the result to")
+    options = parser.parse_args(arguments)
+    try:
+        job = _read_job(options.job)
+        # Heavy: a job that cannot be read should say so at once.
+        from mlops_core.training.train import train
+
+        _write_atomically(options.result, train(job).model_dump_json(indent=2))
+    except DeclarationError as error:
+        return _fail(WRONGLY_DECLARED, error)
+    except RejectedError as error:
+        return _fail(REJECTED, error)
+    except ServiceUnavailableError as error:
+        return _fail(UNAVAILABLE, error)
+    return SUCCEEDED
+
+
+def _read_job(path: Path) -> TrainJob:
+    try:
+        return TrainJob.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DeclarationError(f"cannot read the train job {path}: {error}") from error
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write a file that is either whole or absent, even if the process is ended meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
+
+
+def _fail(code: int, error: Exception) -> int:
+    log.error("%s: %s", type(error).__name__, error)
+    return code
+
+
+if __name__ == "__main__":
+    # Read by OpenMP when scikit-learn loads it. Threads that wait by spinning starve each other, and every
+    # other process, as soon as two fits share the processors.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""What every test may use."""
+
+import os
+
+# Read by OpenMP when it is loaded: threads that wait by spinning make each other hundreds of times slower
+# where several test runs share the processors.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+for _variable in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    os.environ.setdefault(_variable, "true")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+from servers import local_tracking_uri, mlflow_server  # noqa: E402  after the variables
+
+__all__ = ["local_tracking_uri", "mlflow_server"]
+# Messages are compared as they are written, not as a narrow terminal would wrap them.
+os.environ["COLUMNS"] = "250"

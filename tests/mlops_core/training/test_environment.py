@@ -1,0 +1,60 @@
+"""What a model was fitted with is written down."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from mlops_core.training.environment import Environment, capture_environment, code_version
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    (tmp_path / "models.py").write_text("x = 1\n")
+    for arguments in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "-m", "Begin"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_versions_are_those_of_this_process(tmp_path: Path) -> None:
+    environment = capture_environment(tmp_path)
+
+    assert environment.python == platform.python_version()
+    assert environment.packages["scikit-learn"] == metadata.version("scikit-learn")
+    assert environment.cpus >= 1
+    assert Environment.model_validate_json(environment.model_dump_json()) == environment
+
+
+def test_a_committed_folder_has_its_commit(repository: Path) -> None:
+    code = code_version(repository)
+
+    assert code is not None
+    assert len(code.commit) == 40
+    assert not code.modified
+
+
+@pytest.mark.parametrize("name", ["models.py", "new.py"])
+def test_changed_and_new_files_show(repository: Path, name: str) -> None:
+    (repository / name).write_text("x = 2\n")
+
+    code = code_version(repository)
+
+    assert code is not None
+    assert code.modified
+
+
+def test_a_folder_under_no_version_control_has_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert code_version(tmp_path) is None
+
+
+def test_a_machine_without_git_has_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert code_version(repository) is None
