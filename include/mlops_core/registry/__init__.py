@@ -1,0 +1,1 @@
+"""The ledger of what is in production, and its mirror in MLflow's model registry."""
