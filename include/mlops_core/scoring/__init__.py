@@ -1,0 +1,1 @@
+"""Batch predictions: a published partition in, a table of predictions out."""
