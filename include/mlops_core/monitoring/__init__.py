@@ -1,0 +1,1 @@
+"""Watches a model in production: drift, performance, and whether to train again."""

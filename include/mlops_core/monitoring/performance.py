@@ -1,0 +1,199 @@
+"""How well a model did on a window, once the labels are there."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from mlops_core.errors import DeclarationError, EvaluationError
+from mlops_core.evaluation.bootstrap import interval, resample
+from mlops_core.evaluation.outcome import Outcome
+from mlops_core.evaluation.report import Score
+from mlops_core.models.loaded import Predictions
+from mlops_core.monitoring.profile import ReferenceProfile
+from mlops_core.monitoring.report import Finding, FindingKind, PerformanceReport, PerformanceVerdict
+from mlops_core.pipeline import Pipeline
+from mlops_core.references import resolve
+from mlops_core.scoring.batch import KEY_COLUMN, LABEL_COLUMN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The labels known by now.
+
+    Parameters
+    ----------
+    values
+        By key, each key once, without missing values.
+    ambiguous
+        How many keys had several labels that differ; they are left out.
+    """
+
+    values: pd.Series
+    ambiguous: int
+
+
+def known_labels(pipeline: Pipeline, *, partition: str, rows: pa.Table) -> Labels:
+    """Return the labels of a partition: from the pipeline's function, or else the rows' own target.
+
+    Parameters
+    ----------
+    rows
+        The partition as it was scored.
+
+    Raises
+    ------
+    DeclarationError
+        If the pipeline's function returns no table with the key and the target.
+    """
+    if pipeline.labels is not None:
+        frame = _frame(resolve(pipeline.labels)(partition))
+        missing = [name for name in (pipeline.key, pipeline.target) if name not in frame.columns]
+        if missing:
+            raise DeclarationError(
+                f"{pipeline.labels} returned the columns {', '.join(map(str, frame.columns)) or 'none'};"
+                f" it must return {pipeline.key!r} and {pipeline.target!r}"
+            )
+    else:
+        columns = [name for name in (pipeline.key, pipeline.target) if name is not None]
+        frame = _frame(rows.select([name for name in columns if name in rows.column_names]))
+        if pipeline.target not in frame.columns:
+            frame[pipeline.target] = None
+    keys = range(len(frame)) if pipeline.key is None else frame[pipeline.key].to_numpy()
+    return _unambiguous(
+        pd.DataFrame({"key": keys, "label": frame[pipeline.target].to_numpy(dtype=object)}).dropna()
+    )
+
+
+def judge_performance(
+    pipeline: Pipeline, *, predictions: pa.Table, labels: Labels, profile: ReferenceProfile
+) -> PerformanceReport:
+    """Compare the primary metric on the labelled rows with the reference's.
+
+    A loss needs the whole bootstrap interval to be worse than the reference by more than the policy's margin.
+    Where labels or rows are too few, or the metric is undefined on them, the answer is that data are
+    insufficient.
+
+    Parameters
+    ----------
+    predictions
+        The window's table of batch predictions.
+    """
+    policy, metric = pipeline.monitor, pipeline.primary_metric
+    frame = predictions.to_pandas()
+    truth = frame[KEY_COLUMN].map(labels.values) if len(frame) else pd.Series(dtype=object)
+    known = truth.notna().to_numpy()
+    labelled = int(known.sum())
+    reference = profile.metric(metric.name)
+    counts = _Counts(
+        metric=metric.name,
+        reference=None if reference is None else reference.value,
+        scored=len(frame),
+        labelled=labelled,
+        ambiguous=labels.ambiguous,
+    )
+    shortage = _shortage(counts, pipeline)
+    if shortage or reference is None:
+        return counts.report(PerformanceVerdict.INSUFFICIENT_DATA, shortage)
+    try:
+        score = _score(pipeline, frame[known], truth=truth[known].infer_objects(), profile=profile)
+    except EvaluationError as error:
+        return counts.report(PerformanceVerdict.INSUFFICIENT_DATA, f"{metric.name}: {error}")
+    best = score.upper if metric.greater_is_better else score.lower
+    gain = metric.improvement(best, over=reference.value)
+    is_loss = gain < -policy.performance_margin
+    reason = (
+        f"{metric.name} is {score.value:.4f} ({score.lower:.4f} to {score.upper:.4f}) on {labelled} labelled"
+        f" rows: {'all' if is_loss else 'not all'} of the interval is worse than the reference's"
+        f" {reference.value:.4f} by more than {policy.performance_margin:g}"
+    )
+    return counts.report(
+        PerformanceVerdict.LOSS if is_loss else PerformanceVerdict.NO_LOSS, reason, score=score
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    metric: str
+    reference: float | None
+    scored: int
+    labelled: int
+    ambiguous: int
+
+    @property
+    def coverage(self) -> float:
+        return self.labelled / self.scored if self.scored else 0.0
+
+    def report(
+        self, verdict: PerformanceVerdict, reason: str, *, score: Score | None = None
+    ) -> PerformanceReport:
+        findings = []
+        if self.ambiguous:
+            message = f"{self.ambiguous} keys have several labels that differ; they count as unlabelled"
+            findings.append(Finding(kind=FindingKind.AMBIGUOUS_LABELS, message=message))
+        if verdict is PerformanceVerdict.LOSS:
+            findings.append(Finding(kind=FindingKind.PERFORMANCE_LOSS, message=reason))
+        return PerformanceReport(
+            verdict=verdict,
+            reason=reason,
+            metric=self.metric,
+            reference=self.reference,
+            value=None if score is None else score.value,
+            lower=None if score is None else score.lower,
+            upper=None if score is None else score.upper,
+            scored_rows=self.scored,
+            labelled_rows=self.labelled,
+            coverage=self.coverage,
+            findings=tuple(findings),
+        )
+
+
+def _shortage(counts: _Counts, pipeline: Pipeline) -> str:
+    policy = pipeline.monitor
+    if counts.reference is None:
+        return f"the reference profile has no {counts.metric} to compare with; train and register again"
+    if counts.coverage < policy.minimum_label_coverage:
+        return (
+            f"{counts.labelled} of {counts.scored} scored rows have a label ({counts.coverage:.0%});"
+            f" {policy.minimum_label_coverage:.0%} are needed"
+        )
+    if counts.labelled < policy.minimum_rows:
+        return f"{counts.labelled} rows have a label; {policy.minimum_rows} are needed"
+    return ""
+
+
+def _score(pipeline: Pipeline, frame: pd.DataFrame, *, truth: pd.Series, profile: ReferenceProfile) -> Score:
+    names = [column.name for column in profile.scores]
+    absent = [name for name in (*names, LABEL_COLUMN) if name not in frame.columns]
+    if absent:
+        raise EvaluationError(f"the predictions lack {', '.join(absent)}")
+    scores = frame[names].to_numpy(dtype=float)
+    predictions = Predictions(
+        scores=scores[:, 0] if len(names) == 1 else scores, labels=frame[LABEL_COLUMN].to_numpy()
+    )
+    metric, policy = pipeline.primary_metric, pipeline.evaluation
+    outcome = Outcome.of(pipeline.task, truth=truth, predictions=predictions, classes=profile.classes)
+    value = metric.compute(outcome)
+    if not math.isfinite(value) or not metric.holds(value):
+        raise EvaluationError(f"its value {value:g} lies outside the range {metric.range}")
+    replicates = resample([outcome], metrics=[metric], resamples=policy.resamples, seed=pipeline.seed)[0]
+    lower, upper = interval(replicates[metric.name], confidence=policy.confidence)
+    return Score(metric=metric.name, value=value, lower=lower, upper=upper)
+
+
+def _frame(rows: object) -> pd.DataFrame:
+    if isinstance(rows, pa.Table):
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
+    return rows if isinstance(rows, pd.DataFrame) else pd.DataFrame()
+
+
+def _unambiguous(labels: pd.DataFrame) -> Labels:
+    pairs = labels.drop_duplicates()
+    repeated = pairs["key"].duplicated(keep=False)
+    kept = pairs[~repeated]
+    return Labels(
+        values=pd.Series(kept["label"].to_numpy(), index=pd.Index(kept["key"])),
+        ambiguous=int(pairs.loc[repeated, "key"].nunique()),
+    )
