@@ -1,0 +1,1 @@
+"""The model of late arrivals, on the flights from New York in 2013."""
