@@ -1,0 +1,1 @@
+"""Everything that knows Airflow: operators, hooks, DAG factories, the plugin."""

@@ -1,0 +1,22 @@
+"""The assets that chain one model's DAGs; each event names a partition and carries a document."""
+
+from airflow.sdk import Asset
+
+
+def snapshot_asset(model: str) -> Asset:
+    """Return the asset whose events say: a partition was published (``PublishedPartition``)."""
+    return _asset(model, "snapshot")
+
+
+def predictions_asset(model: str) -> Asset:
+    """Return the asset whose events say: a partition was scored (``ScoredPartition``)."""
+    return _asset(model, "predictions")
+
+
+def retraining_request_asset(model: str) -> Asset:
+    """Return the asset whose events say: a training is asked for (``RetrainingDecision``)."""
+    return _asset(model, "retraining_request")
+
+
+def _asset(model: str, kind: str) -> Asset:
+    return Asset(name=f"{model}__{kind}", uri=f"mlops://{model}/{kind}", group="mlops")

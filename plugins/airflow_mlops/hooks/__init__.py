@@ -1,0 +1,1 @@
+"""Hooks: credentials and clients of the services outside."""

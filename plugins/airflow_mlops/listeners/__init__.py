@@ -1,0 +1,1 @@
+"""Listeners on Airflow's own events."""

@@ -1,0 +1,90 @@
+"""Measure the candidates on held-out rows, and let the gates decide."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.links import EvaluationReportLink, MlflowRunLink
+from airflow_mlops.operators.step import PipelineOperator, StepOperator, effect_key
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class EvaluateOperator(PipelineOperator):
+    """Score all candidates and the champion on the same held-out rows.
+
+    XCom: where the evaluation report lies (``run_id``), its ``digest``, whether its gates ``passed``, the
+    ``challenger``, and its page.
+
+    Parameters
+    ----------
+    plan
+        What ``PlanTrainingOperator`` returned; templated.
+    results
+        What the mapped ``TrainOperator`` returned; templated.
+    """
+
+    template_fields: Sequence[str] = ("plan", "results")
+    operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
+
+    def __init__(self, *, plan: Any, results: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.results = results
+
+    def step(self, context: "Context") -> dict[str, Any]:
+        """Evaluate and log the report to the challenger's run."""
+        from mlops_core.evaluation.evaluate import evaluate, page_path
+        from mlops_core.training.job import TrainingPlan, TrainResult
+
+        report_key = effect_key(context)
+        report = evaluate(
+            self.declaration,
+            plan=TrainingPlan.model_validate(self.plan),
+            results=[TrainResult.model_validate(result) for result in self.results],
+            store=self.snapshots,
+            tracking_uri=self.tracking_uri,
+            reports=self.reports,
+            report_key=report_key,
+        )
+        self.show_run(report.challenger.run_id)
+        page = page_path(self.declaration.name, report_key=report_key)
+        self.show_report("evaluation", page)
+        for verdict in report.verdicts:
+            self.log.info("%s: %s", "passed" if verdict.passed else "refused", verdict.reason)
+        return {
+            "run_id": report.challenger.run_id,
+            "digest": report.digest(),
+            "passed": report.passed,
+            "challenger": report.challenger.candidate,
+            "page": page,
+        }
+
+
+class GateOperator(StepOperator):
+    """Fail unless every gate of an evaluation report passed; the report is read back by its digest.
+
+    Parameters
+    ----------
+    evaluation
+        What ``EvaluateOperator`` returned; templated.
+    """
+
+    template_fields: Sequence[str] = ("evaluation",)
+    operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
+
+    def __init__(self, *, evaluation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.evaluation = evaluation
+
+    def step(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+        """Read the report and enforce it."""
+        from mlops_core.evaluation.evaluate import read_report
+        from mlops_core.evaluation.gates import enforce
+
+        run_id, digest = self.evaluation["run_id"], self.evaluation["digest"]
+        self.show_run(run_id)
+        if page := self.evaluation.get("page"):
+            self.show_report("evaluation", page)
+        enforce(read_report(self.mlflow_client, run_id, digest=digest))
+        return {"run_id": run_id, "digest": digest}

@@ -1,0 +1,144 @@
+"""Register, promote, roll back, reconcile: the transitions of the ledger and their mirror in MLflow."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.links import MlflowRunLink
+from airflow_mlops.operators.step import (
+    PipelineOperator,
+    StepOperator,
+    actor,
+    effect_key,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops_core.registry.mirror import ReconcileReport
+    from mlops_core.registry.records import Transition, VersionRecord
+
+
+class RegisterOperator(PipelineOperator):
+    """Make a model version of an evaluated run, with its reference profile, once; XCom: ``VersionRecord``.
+
+    Parameters
+    ----------
+    evaluation
+        ``run_id`` and ``digest`` of an evaluation report that passed; templated.
+    """
+
+    template_fields: Sequence[str] = ("evaluation",)
+    operator_extra_links = (MlflowRunLink(),)
+
+    def __init__(self, *, evaluation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.evaluation = evaluation
+
+    def step(self, context: "Context") -> "VersionRecord":
+        """Register, or adopt the version of the same operation key."""
+        from mlops_core.evaluation.evaluate import read_report
+        from mlops_core.monitoring.capture import capture_profile
+        from mlops_core.registry.register import register
+
+        report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
+        self.show_run(report.challenger.run_id)
+        capture_profile(self.declaration, report=report, store=self.snapshots, tracking_uri=self.tracking_uri)
+        return register(
+            report,
+            ledger=self.ledger,
+            tracking_uri=self.tracking_uri,
+            operation_key=effect_key(context),
+            actor=actor(context),
+        )
+
+
+class PromoteOperator(StepOperator):
+    """Put a registered version into production; XCom: ``Transition``.
+
+    Refuses when the champion has moved since the evaluation.
+
+    Parameters
+    ----------
+    version
+        What ``RegisterOperator`` returned; templated.
+    evaluation
+        ``run_id`` and ``digest`` of the evaluation report that speaks for it; templated.
+    """
+
+    template_fields: Sequence[str] = ("version", "evaluation")
+
+    def __init__(self, *, version: Any, evaluation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version = version
+        self.evaluation = evaluation
+
+    def step(self, context: "Context") -> "Transition":
+        """Write the transition, then mirror it."""
+        from mlops_core.evaluation.evaluate import read_report
+        from mlops_core.registry.promotion import promote
+        from mlops_core.registry.records import VersionRecord
+
+        report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
+        return promote(
+            VersionRecord.model_validate(self.version),
+            expected_generation=report.generation,
+            operation_key=effect_key(context),
+            actor=actor(context),
+            reason="; ".join(verdict.reason for verdict in report.verdicts),
+            ledger=self.ledger,
+            tracking_uri=self.tracking_uri,
+        )
+
+
+class RollBackOperator(StepOperator):
+    """Put the former version of a model back into production; XCom: ``Transition``.
+
+    Parameters
+    ----------
+    model
+        Name of the model; templated.
+    reason
+        Why, for the ledger; templated.
+    leaving
+        The version to leave; templated. The operator refuses where another one is in production, so two
+        people who roll back at once go back once. Whatever is in production if empty.
+    """
+
+    template_fields: Sequence[str] = ("model", "reason", "leaving")
+
+    def __init__(self, *, model: str, reason: str, leaving: int | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.reason = reason
+        self.leaving = leaving
+
+    def step(self, context: "Context") -> "Transition":
+        """Write the transition, then mirror it."""
+        from mlops_core.registry.promotion import roll_back
+
+        return roll_back(
+            self.model,
+            operation_key=effect_key(context),
+            actor=actor(context),
+            reason=self.reason,
+            leaving=int(self.leaving) if self.leaving else None,
+            ledger=self.ledger,
+            tracking_uri=self.tracking_uri,
+        )
+
+
+class ReconcileOperator(StepOperator):
+    """Heal MLflow's aliases and report what was changed by hand; XCom: ``ReconcileReport``."""
+
+    def step(self, context: "Context") -> "ReconcileReport":  # noqa: ARG002
+        """Compare, heal, report."""
+        from mlops_core.registry.mirror import reconcile
+
+        report = reconcile(ledger=self.ledger, client=self.mlflow_client)
+        for change in report.changes:
+            self.log.warning("healed: %s", change)
+        for unknown in report.unknown_versions:
+            self.log.warning("not in the ledger: %s", unknown)
+        for missing in report.missing_versions:
+            self.log.warning("deleted from MLflow: %s", missing)
+        return report

@@ -1,0 +1,68 @@
+"""The training DAG: from a plan to a verified deployment."""
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, PartitionedAssetTimetable, XComArg
+
+from airflow_mlops.assets import retraining_request_asset
+from airflow_mlops.operators.deployment import DeployOperator, VerifyDeploymentOperator
+from airflow_mlops.operators.evaluation import EvaluateOperator, GateOperator
+from airflow_mlops.operators.registry import PromoteOperator, RegisterOperator
+from airflow_mlops.operators.training import PlanTrainingOperator, TrainOperator
+from airflow_mlops.pipelines.defaults import dag_arguments
+from mlops_core.pipeline import Pipeline
+
+
+def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
+    """Render plan → train (a task a candidate) → evaluate → gate → register → promote → deploy → verify.
+
+    Started by the retraining policy's request, from the UI's form, or by the API.
+    """
+    with DAG(
+        **dag_arguments(
+            pipeline,
+            stage="train",
+            purpose="fit the candidates, let the gates decide, put the best into production",
+        ),
+        schedule=PartitionedAssetTimetable(assets=retraining_request_asset(pipeline.name)),
+        params=_form(pipeline),
+        render_template_as_native_obj=True,
+    ) as dag:
+        plan = PlanTrainingOperator(task_id="plan", pipeline=reference)
+        train = TrainOperator.partial(
+            task_id="train", pipeline=reference, map_index_template="{{ task.job['candidate'] }}"
+        ).expand(job=plan.output)
+        evaluate = EvaluateOperator(
+            task_id="evaluate", pipeline=reference, plan=XComArg(plan, key="plan"), results=train.output
+        )
+        gate = GateOperator(task_id="gate", evaluation=evaluate.output)
+        register = RegisterOperator(task_id="register", pipeline=reference, evaluation=gate.output)
+        promote = PromoteOperator(task_id="promote", version=register.output, evaluation=gate.output)
+        deploy = DeployOperator(task_id="deploy", transition=promote.output)
+        VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
+    return dag
+
+
+def _form(pipeline: Pipeline) -> dict[str, Any]:
+    """Return the typed form of the web UI, which is also the schema of the API's conf."""
+    names = [candidate.name for candidate in pipeline.candidates]
+    return {
+        "reason": Param("", type="string", maxLength=500, title="Reason", description="Why, for the record"),
+        "candidates": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string", "enum": names},
+            minItems=1,
+            uniqueItems=True,
+            title="Candidates",
+            description=f"Which to fit, of {', '.join(names)}; all if empty",
+        ),
+        "seed": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=2**32 - 1,
+            title="Seed",
+            description=f"Of the fit; {pipeline.seed} if empty",
+        ),
+    }

@@ -1,0 +1,33 @@
+"""The plugin: listeners, links and the web app, named for Airflow.
+
+Every component and every task process imports this module, so it stays light; the web app is built only
+when the API server asks for it.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_mlops.links import DriftReportLink, EvaluationReportLink, MlflowRunLink, ValidationPageLink
+from airflow_mlops.listeners import preload
+
+
+class MlopsPlugin(AirflowPlugin):
+    """Registers the pack with Airflow."""
+
+    name = "airflow_mlops"
+    listeners = [preload]  # noqa: RUF012  Airflow reads class attributes
+    operator_extra_links = [  # noqa: RUF012
+        MlflowRunLink(),
+        ValidationPageLink(),
+        EvaluationReportLink(),
+        DriftReportLink(),
+    ]
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The web app, built when the API server asks for it."""
+        from airflow_mlops.ui.app import create_app
+
+        return [{"app": create_app(), "url_prefix": "/mlops", "name": "MLOps"}]
