@@ -1,0 +1,156 @@
+"""The ``mlops`` command."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mlops_core.cli import display
+from mlops_core.cli.embedded.home import Home
+from mlops_core.cli.embedded.lifecycle import EmbeddedPlatform
+from mlops_core.errors import DeclarationError, MlopsError
+
+console = Console()
+errors = Console(stderr=True)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="The whole life of a machine-learning model as Airflow DAGs, on this machine.\n\n"
+    "State lies in one home, [bold]./.mlops[/] or [bold]MLOPS_HOME[/]. Every service listens on 127.0.0.1 "
+    "alone; ports: [bold]MLOPS_AIRFLOW_PORT[/] (8080), [bold]MLOPS_MLFLOW_PORT[/] (5000), "
+    "[bold]MLOPS_MODEL_SERVER_PORT[/] (8000).\n\nExit codes: 0 done; 1 refused or failed; "
+    "2 used or declared wrongly; 3 not running; 130 interrupted.",
+)
+
+_FAILED = 1
+_USED_WRONGLY = 2
+_NOT_RUNNING = 3
+_INTERRUPTED = 130
+
+Command = Callable[..., None]
+
+
+def _explained(command: Command) -> Command:
+    """Turn the library's errors into a message and an exit code; any other keeps its trace."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except MlopsError as error:
+            errors.print("[bold red]error[/]", end=" ")
+            errors.print(str(error), markup=False, highlight=False)
+            raise typer.Exit(_USED_WRONGLY if isinstance(error, DeclarationError) else _FAILED) from error
+        except KeyboardInterrupt:
+            errors.print("interrupted")
+            raise typer.Exit(_INTERRUPTED) from None
+
+    return run
+
+
+@app.command()
+@_explained
+def up() -> None:
+    """Start the embedded platform: Airflow, MLflow and the model server.
+
+    Starts what does not run yet and returns when everything is healthy. DAG files come from [bold]./dags[/],
+    or from [bold]MLOPS_DAGS_FOLDER[/].
+    """
+    home = Home.from_environment()
+    with display.startup(console) as watcher:
+        started = EmbeddedPlatform(home, watcher=watcher).up()
+    for name in started.stale:
+        console.print(f"[yellow]stale record[/] of {name}: its process has ended; started anew")
+    if started.started:
+        console.print(f"[green]healthy[/] in {started.seconds:.1f} s")
+    else:
+        console.print("[green]already up[/]")
+    console.print(display.addresses(home, started.ports))
+
+
+@app.command()
+@_explained
+def down(
+    wipe: Annotated[
+        bool, typer.Option("--wipe", help="Delete the home as well: data, models, logs.")
+    ] = False,
+) -> None:
+    """End the embedded platform, and nothing that it did not start."""
+    home = Home.from_environment()
+    with console.status("ending"):
+        ended = EmbeddedPlatform(home).down()
+    if ended.services:
+        by_force = f" ({ended.killed} by force)" if ended.killed else ""
+        console.print(f"ended {len(ended.services)} services in {ended.seconds:.1f} s{by_force}")
+    else:
+        console.print(f"nothing runs in {home.root}")
+    if wipe and home.root.exists():
+        home.remove()
+        console.print(f"deleted {home.root}")
+
+
+@app.command()
+@_explained
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show which services run, and how they are.
+
+    Exit code 0 when all are healthy, 1 when one is not, 3 when nothing runs.
+    """
+    home = Home.from_environment()
+    platform = EmbeddedPlatform(home)
+    statuses = platform.status()
+    if as_json:
+        sys.stdout.write(json.dumps(display.status_document(home, statuses), indent=2) + "\n")
+    elif not statuses:
+        console.print(f"nothing runs in {home.root}; start it with: mlops up")
+    else:
+        console.print(display.status_table(statuses))
+        console.print(f"home {home.root}")
+    raise typer.Exit(display.status_code(statuses, not_running=_NOT_RUNNING, unhealthy=_FAILED))
+
+
+@app.command()
+@_explained
+def demo() -> None:
+    """Take one real model through its whole life, through Airflow's REST API as a user would.
+
+    Starts from a clean home, tells six steps, writes [bold]summary.json[/] into the home and leaves the
+    platform running. What the data decide is reported as it happens; exit code 1 means that something went
+    otherwise than it must, and the log of the failed task is shown.
+    """
+    from mlops_core.cli.demo.performance import Performance
+
+    Performance(Home.from_environment(), console).play()
+
+
+@app.command()
+@_explained
+def check(
+    model: Annotated[str, typer.Argument(help="Package of the model, or module:NAME of its pipeline.")],
+    partition: Annotated[
+        list[str] | None,
+        typer.Option("--partition", help="To try it on; repeat it. By default what the pipeline names."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=50, help="Of each partition, after validation.")] = 2000,
+    trace: Annotated[bool, typer.Option("--trace", help="Show whole tracebacks.")] = False,
+) -> None:
+    """Validate a model's declaration and run every stage on a small sample, without any server.
+
+    Whole partitions are loaded and validated; a sample of them is published, trained on, evaluated,
+    registered, promoted, scored and watched in a temporary folder. Then the DAGs are listed. A gate that
+    would refuse a model of the sample is a note and no failure.
+    """
+    from mlops_core.cli.check.command import check as run_check
+
+    good = run_check(model, partitions=tuple(partition or ()), rows=rows, console=console, show_trace=trace)
+    if not good:
+        raise typer.Exit(_FAILED)

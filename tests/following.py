@@ -1,0 +1,122 @@
+"""Follows DAG runs through Airflow's API, as a person at a terminal would."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+from embedded_platform import OwnPlatform
+from mlops_core.cli.airflow_api import AirflowClient, DagRun
+from mlops_core.cli.embedded.credentials import USER, read_password
+
+_PATIENCE_S = 300.0
+_POLL_S = 0.3
+_Found = TypeVar("_Found")
+
+
+class Follower:
+    """One platform and its API, with what tests ask of them."""
+
+    def __init__(self, platform: OwnPlatform, api: AirflowClient) -> None:
+        self.platform = platform
+        self.api = api
+        self.url = platform.record.ports.airflow_url
+        credentials = {"username": USER, "password": read_password(platform.home)}
+        token = httpx.post(f"{self.url}/auth/token", json=credentials).raise_for_status().json()
+        self._headers = {"Authorization": f"Bearer {token['access_token']}"}
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask the API server as the administrator."""
+        return httpx.get(self.url + path, headers=self._headers, timeout=30)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Send to the API server as the administrator."""
+        return httpx.post(self.url + path, json=body, headers=self._headers, timeout=30)
+
+    def unpause(self, *dag_ids: str) -> None:
+        """Let DAGs run, when Airflow has found them."""
+        self._until(lambda: set(dag_ids) <= set(self.api.dag_ids()) or None, f"{dag_ids} are known")
+        for dag_id in dag_ids:
+            self.api.set_paused(dag_id, paused=False)
+
+    def trigger(self, dag_id: str, **options: Any) -> DagRun:
+        """Start a run."""
+        return self.api.trigger(dag_id, **options)
+
+    def caused(self, dag_id: str, *, partition_key: str) -> DagRun:
+        """Return the run of a partition that an asset event caused, when it is there."""
+
+        def find() -> DagRun | None:
+            return next((run for run in self.api.runs(dag_id) if run.partition_key == partition_key), None)
+
+        return self._until(find, f"an event causes {dag_id} for {partition_key}")
+
+    def succeed(self, run: DagRun, *, skipped: Collection[str] = ()) -> DagRun:
+        """Wait for a run's end and require success; only the named tasks may be skipped."""
+        ended = self._ended(run)
+        tasks = self.api.task_instances(ended)
+        assert ended.state == "success", self.failures(ended)
+        assert {task.task_id for task in tasks if task.state == "skipped"} == set(skipped)
+        return ended
+
+    def fail(self, run: DagRun) -> DagRun:
+        """Wait for a run's end and require that it failed."""
+        ended = self._ended(run)
+        assert ended.state == "failed"
+        return ended
+
+    def failures(self, run: DagRun) -> str:
+        """Return the states of a run's tasks, and how the logs of the failed ones end."""
+        tasks = self.api.task_instances(run)
+        logs = [self.api.log_tail(run, task, lines=40) for task in tasks if task.state == "failed"]
+        return "\n".join([f"{run.dag_id}: {[(task.task_id, task.state) for task in tasks]}", *logs])
+
+    def xcom(self, dag_id: str, task_id: str) -> Any:
+        """Return what a task of the DAG's first run returned."""
+        return self.api.xcom(self.api.runs(dag_id)[0], task_id)
+
+    def log(self, run: DagRun, task_id: str) -> str:
+        """Return a task's log."""
+        task = next(task for task in self.api.task_instances(run) if task.task_id == task_id)
+        return self.api.log_tail(run, task, lines=200)
+
+    def wait_for_task(self, run: DagRun, task_id: str, *, states: Collection[str]) -> None:
+        """Wait until a task of the run is in one of the states."""
+
+        def reached() -> bool | None:
+            tasks = self.api.task_instances(run)
+            return any(task.task_id == task_id and task.state in states for task in tasks) or None
+
+        self._until(reached, f"{task_id} of {run.dag_id} is {' or '.join(states)}")
+
+    @contextmanager
+    def service_away(self, name: str) -> Iterator[None]:
+        """Kill one service of the platform within the block; afterwards `mlops up` brings it back."""
+        process = psutil.Process(self.platform.record.processes[name].pid)
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=30)
+        try:
+            yield
+        finally:
+            healed = self.platform.command("up")
+            assert healed.returncode == 0, healed.stdout + healed.stderr
+
+    def _ended(self, run: DagRun) -> DagRun:
+        def ended() -> DagRun | None:
+            now = self.api.run(run.dag_id, run.run_id)
+            return now if now.is_over else None
+
+        return self._until(ended, f"{run.dag_id} {run.run_id} is over")
+
+    def _until(self, look: Callable[[], _Found | None], what: str) -> _Found:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if (found := look()) is not None:
+                return found
+            time.sleep(_POLL_S)
+        raise TimeoutError(f"waited {_PATIENCE_S:.0f} s in vain until {what}")
