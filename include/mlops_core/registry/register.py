@@ -5,6 +5,7 @@ import logging
 from mlflow import MlflowClient
 
 from mlops_core.errors import RegistryMismatchError
+from mlops_core.evaluation.evidence import EVIDENCE_TAG
 from mlops_core.evaluation.gates import enforce
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry.ledger import Ledger
@@ -14,7 +15,6 @@ from mlops_core.registry.records import VersionRecord
 from mlops_core.tracking import OPERATION_KEY_TAG, tracking_client
 
 DIGEST_TAG = "mlops.digest"
-EVIDENCE_TAG = "mlops.evidence_digest"
 SNAPSHOT_TAG = "mlops.snapshot"
 CANDIDATE_TAG = "mlops.candidate"
 
