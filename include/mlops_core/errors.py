@@ -22,13 +22,26 @@
     │   ├── NotInProductionError    the model has no version in production
     │   ├── InvalidRecordsError     records to predict do not fit the model's features
     │   └── VerificationError       what is served is not what was deployed
+    ├── ContainerError              a container could not be made, or ended otherwise than well
+    │   ├── ContainerFailedError        its process ended with an exit code that is not 0
+    │   ├── ContainerOutOfMemoryError   it needed more than its memory limit
+    │   ├── ContainerTimeoutError       it had its time
+    │   ├── ImageMissingError           the engine has no such image, and could not pull it
+    │   ├── GpuMissingError             the engine has not the GPUs asked for
+    │   ├── GpusBusyError               it has them, and others use them. Trying again may help
+    │   └── DiskFullError               no space was left. Trying again may help
     ├── PlatformError               the embedded platform cannot be started, ended or used as asked
     │   └── StoryError              the demo went otherwise than it must
     └── ServiceUnavailableError     something outside did not answer. Trying again may help
         ├── CommitConflictError     other writers kept coming first
         ├── RegistryUnavailableError
         ├── LedgerUnavailableError
-        └── ModelServerUnavailableError
+        ├── LeaderFailedError       the first of several processes of a train job has failed
+        ├── ModelServerUnavailableError
+        ├── DockerUnavailableError
+        ├── ImageUnavailableError   the registry of an image did not answer the engine
+        ├── ContainerInterruptedError   the engine or its machine went away under a container
+        └── ContainerLostError          somebody removed a container that was being followed
 
 A message names the value, the bound and the way out.
 """
@@ -133,8 +146,70 @@ class LedgerUnavailableError(ServiceUnavailableError):
     """The ledger's database did not answer."""
 
 
+class LeaderFailedError(ServiceUnavailableError):
+    """The first of several processes of a train job has failed; its own error says why."""
+
+
 class ModelServerUnavailableError(ServiceUnavailableError):
     """The model server did not answer."""
+
+
+class DockerUnavailableError(ServiceUnavailableError):
+    """The Docker engine did not answer."""
+
+
+class ImageUnavailableError(ServiceUnavailableError):
+    """The registry of an image did not answer the engine, or had too much to do."""
+
+
+class ContainerInterruptedError(ServiceUnavailableError):
+    """A container was ended from outside while the engine or its machine went away; a retry may end well."""
+
+
+class ContainerLostError(ServiceUnavailableError):
+    """A container was removed by somebody before its end was seen; another try makes a new one."""
+
+
+class ContainerError(MlopsError):
+    """A container could not be made, or ended otherwise than well; unless said so, a retry is no help."""
+
+
+class ContainerFailedError(ContainerError):
+    """A container's process ended with an exit code that is not 0, or left no result.
+
+    Parameters
+    ----------
+    exit_code
+        None where the process ended well and yet left no result.
+    """
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class ContainerOutOfMemoryError(ContainerError):
+    """A container needed more than its memory limit; raise ``memory_mb``."""
+
+
+class ContainerTimeoutError(ContainerError):
+    """A container did not end within the time it was given."""
+
+
+class ImageMissingError(ContainerError):
+    """The engine does not have the image and could not pull it."""
+
+
+class GpuMissingError(ContainerError):
+    """The engine does not have the GPUs that were asked for."""
+
+
+class GpusBusyError(ContainerError):
+    """The engine has the GPUs, and other containers hold them; a retry may find them free."""
+
+
+class DiskFullError(ContainerError):
+    """The engine's disk or a container's file system was full; a retry may find room."""
 
 
 class PlatformError(MlopsError):

@@ -1,0 +1,82 @@
+"""What is written on containers, volumes and networks, so that they are found without any other record."""
+
+from typing import Any, Literal, Self
+
+from mlops_core.containers.specification import ContainerJob
+from mlops_core.document import Document
+
+MANAGED = "mlops.managed"
+KEY = "mlops.key"
+NAME = "mlops.name"
+NODE = "mlops.node"
+DIGEST = "mlops.digest"
+GPUS = "mlops.gpus"
+
+LIVE_STATES = frozenset({"created", "running", "paused", "restarting"})
+"""States in which a container has, or is about to get, what it claims."""
+
+_KEPT = ".kept-"
+
+
+class ManagedContainer(Document):
+    """A container of ours, as the engine lists it.
+
+    ``state`` is the engine's word: created, running, paused, restarting, removing, exited or dead;
+    ``created`` is in Unix seconds.
+    """
+
+    id: str
+    name: str
+    state: str
+    labels: dict[str, str]
+    created: float
+
+    @property
+    def job_name(self) -> str:
+        """Name of the job that it belongs to."""
+        return self.labels.get(NAME, self.name)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was put aside for a look at it."""
+        return _KEPT in self.name
+
+    @property
+    def gpus(self) -> frozenset[str]:
+        """Ids of the devices that it claims."""
+        return frozenset(device for device in self.labels.get(GPUS, "").split(",") if device)
+
+    @classmethod
+    def of(cls, listed: dict[str, Any]) -> Self:
+        """Read one entry of the engine's list."""
+        return cls(
+            id=listed["Id"],
+            name=(listed["Names"] or ["/"])[0].removeprefix("/"),
+            state=listed["State"],
+            labels=listed["Labels"] or {},
+            created=listed["Created"],
+        )
+
+
+class Removed(Document):
+    """Something that a sweep has removed; ``key`` is the operation key it was made for."""
+
+    kind: Literal["container", "volume", "network"]
+    name: str
+    key: str
+
+
+def job_labels(
+    job: ContainerJob, *, node: int | None = None, devices: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the labels of a job's network, or of one node's container and volume."""
+    own = {MANAGED: "true", KEY: job.key, NAME: job.name, DIGEST: job.digest()}
+    if node is not None:
+        own |= {NODE: str(node), GPUS: ",".join(devices)}
+    # Ours last: nobody's label may pass for another job's.
+    return {**job.labels, **own}
+
+
+def kept_name(name: str, *, suffix: str) -> str:
+    """Name a container that is put aside."""
+    return f"{name}{_KEPT}{suffix}"
