@@ -1,56 +1,35 @@
-"""The directory that one model is: MLflow's layout, skops format, named by a digest.
+"""The directory that one model is: MLflow's layout, a format that runs no code, named by a digest.
 
-skops rebuilds an estimator from a list of allowed types and runs no code from the file, where unpickling
-would run whatever was put there. The digest covers every file, so what is loaded is what was fitted.
+An estimator of scikit-learn is stored by skops, a torch module as its class, its arguments and its weights;
+pickles are refused. The digest covers every file, so what is loaded is what was fitted.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 import yaml
 from mlflow.entities import LoggedModel
 from mlflow.models import Model
 
-from mlops_core.errors import DeclarationError, UntrustedModelError
+from mlops_core.errors import UntrustedModelError
 from mlops_core.evaluation.catalogue import Task
+from mlops_core.models import skops_format, torch_format
 from mlops_core.models.frames import conform
 from mlops_core.models.loaded import LoadedModel
+from mlops_core.models.network import NetworkEstimator, as_estimator
+from mlops_core.models.skops_format import check_estimator, write_estimator
+from mlops_core.models.torch_format import packages_of, write_network
 from mlops_core.pipeline import Pipeline
 
-TRUSTED_TYPES = frozenset(
-    {
-        # For HistGradientBoosting with categories and FunctionTransformer; what they call is checked too.
-        "functools.partial",
-        "sklearn.utils.validation.check_array",
-        # Data structures and settings of scikit-learn that skops does not list because they are private.
-        "numpy.dtype",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.compose._column_transformer.make_column_selector",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.tree._tree.Tree",
-    }
-)
-"""What a stored model may hold beyond the types that skops trusts by itself."""
-
 _MODEL_FILE = "MLmodel"
-_ESTIMATOR_FILE = "model.skops"
 _EXAMPLE_FILE = "input_example.json"
 _METADATA_KEY = "mlops"
-_FORMAT = "skops"
 # MLflow writes it beside a model that is downloaded by its registered name; nothing loads it.
 _NOT_OF_THE_MODEL = frozenset({"registered_model_meta"})
-_REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
 
 
 def model_digest(directory: Path) -> str:
@@ -72,34 +51,33 @@ def write_directory(
     features: Mapping[str, str],
     input_example: pd.DataFrame,
 ) -> None:
-    """Write a fitted estimator with its signature, input example and requirements.
+    """Write a fitted estimator, or torch module, with its signature, input example and requirements.
 
     Raises
     ------
     DeclarationError
-        If the estimator lacks what its task needs, or holds types that are not declared as trusted.
+        If the estimator lacks what its task needs, holds types that are not declared as trusted, or is a
+        module that cannot be built again from its ``config``.
+    UntrustedModelError
+        If a module's class lies outside the pipeline's packages.
     """
-    import mlflow.sklearn
-
-    _check_estimator(estimator, pipeline)
-    _check_types(estimator, pipeline)
-    trusted = sorted(TRUSTED_TYPES | pipeline.trusted_types)
     example = conform(input_example, features)
-    mlflow.sklearn.save_model(
-        estimator,
-        str(directory),
-        serialization_format=_FORMAT,
-        skops_trusted_types=trusted,
-        signature=_signature(features, labels=estimator.predict(example)),
+    asked = as_estimator(estimator, task=pipeline.task, example=example)
+    check_estimator(asked, pipeline)
+    write = write_network if isinstance(asked, NetworkEstimator) else write_estimator
+    write(
+        directory,
+        estimator=asked,
+        pipeline=pipeline,
+        signature=_signature(features, labels=asked.predict(example)),
         input_example=example,
-        # Inferring them would start a process that imports everything again.
-        pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
-        metadata={
+        details={
             _METADATA_KEY: {
                 "pipeline": pipeline.name,
                 "task": pipeline.task.value,
                 "target": pipeline.target,
                 "trusted_types": sorted(pipeline.trusted_types),
+                "packages": sorted(packages_of(pipeline)),
             }
         },
     )
@@ -116,7 +94,11 @@ def bind_directory(directory: Path, logged: LoggedModel) -> None:
 
 
 def read_directory(
-    directory: Path, *, digest: str, trusted_types: Iterable[str] | None = None
+    directory: Path,
+    *,
+    digest: str,
+    trusted_types: Iterable[str] | None = None,
+    packages: Iterable[str] | None = None,
 ) -> LoadedModel:
     """Verify a model's directory and load it, without any server.
 
@@ -127,11 +109,14 @@ def read_directory(
     trusted_types
         Allowed beyond ``TRUSTED_TYPES``. None allows those that were declared when the model was stored,
         which the digest covers.
+    packages
+        Whose classes a torch module may be of, besides this library's. None allows those of the pipeline's
+        functions when the model was stored, which the digest covers.
 
     Raises
     ------
     UntrustedModelError
-        If the files differ from the digest, are of another format than skops, or hold types not allowed.
+        If the files differ from the digest, are of a format that can run code, or hold types not allowed.
     """
     files = _read_files(directory)
     found = _digest(files)
@@ -148,8 +133,12 @@ def read_directory(
         example = json.loads(files[_EXAMPLE_FILE])
     except (KeyError, AttributeError, ValueError) as error:
         raise UntrustedModelError(f"{directory} was not stored by a train job: {error!r}") from error
-    allowed = declared.get("trusted_types", ()) if trusted_types is None else trusted_types
-    estimator = _load_estimator(files[_ESTIMATOR_FILE], allowed=TRUSTED_TYPES.union(allowed))
+    allowed = declared.get("trusted_types", ()) if trusted_types is None else tuple(trusted_types)
+    if torch_format.names_format(model.flavors):
+        known = declared.get("packages", ()) if packages is None else tuple(packages)
+        estimator = torch_format.read_network(files, trusted_types=allowed, packages=known)
+    else:
+        estimator = skops_format.read_estimator(files, trusted_types=allowed)
     return LoadedModel.of(
         estimator,
         task=task,
@@ -183,60 +172,14 @@ def _parse_model(files: Mapping[str, bytes], directory: Path) -> Model:
     if _MODEL_FILE not in files:
         raise UntrustedModelError(f"{directory} holds no {_MODEL_FILE}")
     model = Model.from_dict(yaml.safe_load(files[_MODEL_FILE]))
-    stored_format = model.flavors.get("sklearn", {}).get("serialization_format", "unknown")
-    if stored_format != _FORMAT or _ESTIMATOR_FILE not in files:
-        raise UntrustedModelError(
-            f"{directory} is stored in the format {stored_format!r}, which can run code when it is loaded; "
-            f"store it as {_FORMAT!r}"
-        )
+    if not torch_format.names_format(model.flavors):
+        found = skops_format.stored_format(model.flavors)
+        if found != skops_format.FORMAT:
+            raise UntrustedModelError(
+                f"{directory} is stored in the format {found!r}, which can run code when it is loaded; "
+                f"store it as {skops_format.FORMAT!r}, or as {torch_format.FORMAT!r} for a torch module"
+            )
     return model
-
-
-def _load_estimator(content: bytes, *, allowed: frozenset[str]) -> Any:
-    import skops.io
-
-    try:
-        unknown = set(skops.io.get_untrusted_types(data=content)) - allowed
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise UntrustedModelError(
-            f"the stored estimator is no model in the format {_FORMAT!r}, whatever its name says: {error!r}"
-        ) from error
-    if unknown:
-        raise UntrustedModelError(
-            f"the stored model holds the types {', '.join(sorted(unknown))}, which are not trusted; "
-            "declare them in the pipeline's trusted_types if they are yours"
-        )
-    return skops.io.loads(content, trusted=sorted(allowed))
-
-
-def _check_estimator(estimator: Any, pipeline: Pipeline) -> None:
-    kind = type(estimator).__name__
-    needed = ["predict"]
-    if pipeline.task is not Task.REGRESSION:
-        needed += ["predict_proba", "classes_"]
-    lacking = [name for name in needed if not hasattr(estimator, name)]
-    if lacking:
-        raise DeclarationError(
-            f"pipeline {pipeline.name!r}: fit returned a {kind} without {', '.join(lacking)}; "
-            f"{pipeline.task.value} needs {', '.join(needed)}"
-        )
-    if pipeline.task is Task.BINARY_CLASSIFICATION and len(estimator.classes_) != 2:
-        raise DeclarationError(
-            f"pipeline {pipeline.name!r}: the fitted {kind} knows {len(estimator.classes_)} classes; "
-            f"{pipeline.task.value} needs 2"
-        )
-
-
-def _check_types(estimator: Any, pipeline: Pipeline) -> None:
-    import skops.io
-
-    held = set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
-    unknown = held - TRUSTED_TYPES - pipeline.trusted_types
-    if unknown:
-        raise DeclarationError(
-            f"pipeline {pipeline.name!r}: the fitted model holds the types {', '.join(sorted(unknown))}; "
-            "add them to trusted_types if loading them is safe, or use scikit-learn's own"
-        )
 
 
 def _signature(features: Mapping[str, str], *, labels: Any) -> Any:

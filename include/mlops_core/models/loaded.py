@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops_core.evaluation.catalogue import Task
 from mlops_core.models.frames import conform
+from mlops_core.models.network import NetworkEstimator, as_estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +65,19 @@ class LoadedModel:
         input_example: pd.DataFrame,
         digest: str,
     ) -> Self:
-        """Wrap a fitted estimator with scikit-learn's ``predict`` (and ``predict_proba`` to classify)."""
+        """Wrap a fitted estimator with scikit-learn's ``predict`` (and ``predict_proba`` to classify).
+
+        A torch module is one too, see ``NetworkEstimator``.
+        """
+        example = conform(input_example, features)
+        asked = as_estimator(estimator, task=task, example=example)
         return cls(
             task=task,
             features=dict(features),
-            classes=() if task is Task.REGRESSION else tuple(np.asarray(estimator.classes_).tolist()),
-            input_example=conform(input_example, features),
+            classes=() if task is Task.REGRESSION else tuple(np.asarray(asked.classes_).tolist()),
+            input_example=example,
             digest=digest,
-            estimator=estimator,
+            estimator=asked,
         )
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
@@ -86,10 +92,13 @@ class LoadedModel:
         rows = conform(frame, self.features)
         if transform is not None:
             rows = transform.transform(rows)
-        labels = np.asarray(final.predict(rows))
         if self.task is Task.REGRESSION:
+            labels = np.asarray(final.predict(rows))
             return Predictions(scores=labels.astype(np.float64), labels=labels)
         scores = np.asarray(final.predict_proba(rows), dtype=np.float64)
+        # A network has no threshold of its own, so its labels need no second pass.
+        network = isinstance(final, NetworkEstimator)
+        labels = final.labels_of(scores) if network else np.asarray(final.predict(rows))
         if self.task is Task.BINARY_CLASSIFICATION:
             scores = scores[:, 1]
         return Predictions(scores=scores, labels=labels)

@@ -17,6 +17,7 @@ from mlops_core.errors import UntrustedModelError
 from mlops_core.models.directory import bind_directory, model_digest, read_directory, write_directory
 from mlops_core.models.frames import feature_types
 from mlops_core.models.loaded import LoadedModel, Predictions
+from mlops_core.models.network import is_module
 from mlops_core.models.record import ModelRecord
 from mlops_core.pipeline import Pipeline
 from mlops_core.tracking import registry_errors, tracking_client
@@ -60,7 +61,7 @@ def log_model(
     input_example: pd.DataFrame,
     features: Mapping[str, str] | None = None,
 ) -> ModelRecord:
-    """Store a fitted estimator as an MLflow model of a run.
+    """Store a fitted estimator, or torch module, as an MLflow model of a run.
 
     The files are written and their digest is taken here, before anything is sent: the digest says what was
     fitted, and not what the server made of it.
@@ -113,13 +114,14 @@ def load_model(
     *,
     tracking_uri: str,
     trusted_types: Iterable[str] | None = None,
+    packages: Iterable[str] | None = None,
     cache: Path | None = None,
 ) -> LoadedModel:
     """Load a stored model after its digest is verified.
 
     Parameters
     ----------
-    trusted_types
+    trusted_types, packages
         See ``read_directory``.
     cache
         Folder that keeps downloaded models by digest. What it keeps needs no server, and is verified each
@@ -135,21 +137,26 @@ def load_model(
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="mlops-model-") as folder:
             directory = _download(reference, tracking_uri=tracking_uri, folder=Path(folder))
-            return read_directory(directory, digest=reference.digest, trusted_types=trusted_types)
+            return read_directory(
+                directory, digest=reference.digest, trusted_types=trusted_types, packages=packages
+            )
     kept = cache / reference.digest
     if kept.is_dir() and not _is_intact(kept, reference.digest):
         log.warning("cached model %s differs from its digest and is downloaded again", kept)
         shutil.rmtree(kept)
     if not kept.is_dir():
         _keep(reference, tracking_uri=tracking_uri, kept=kept)
-    return read_directory(kept, digest=reference.digest, trusted_types=trusted_types)
+    return read_directory(kept, digest=reference.digest, trusted_types=trusted_types, packages=packages)
 
 
 def _parameters(estimator: Any) -> dict[str, str]:
     """Return the estimator's own settings. They go with the model: a run's cannot change in a retry."""
-    if not hasattr(estimator, "get_params"):
+    if is_module(estimator):
+        settings: Any = estimator.config
+    elif hasattr(estimator, "get_params"):
+        settings = estimator.get_params(deep=True)
+    else:
         return {}
-    settings = estimator.get_params(deep=True)
     return {
         f"estimator.{name}": str(value)[:_LONGEST_PARAMETER]
         for name, value in sorted(settings.items())
