@@ -3,23 +3,36 @@
 import contextlib
 import inspect
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
-
 from mlops_core.data.snapshots import SnapshotStore
-from mlops_core.errors import DeclarationError, RegistryUnavailableError
+from mlops_core.errors import DeclarationError, RegistryUnavailableError, RejectedError
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.stored import log_model
 from mlops_core.pipeline import Pipeline
 from mlops_core.references import resolve
 from mlops_core.tracking import finish_run, tracking_client
 from mlops_core.training import run as tracked
+from mlops_core.training.context import (
+    TrainingContext,
+    checkpoint_folder,
+    delete_checkpoints,
+    training_context,
+)
 from mlops_core.training.environment import capture_environment
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.metrics import training_metrics
+from mlops_core.training.processes import (
+    Others,
+    Processes,
+    failing_alike,
+    hear,
+    joined,
+    leading,
+    told_to_fit,
+)
+from mlops_core.training.resources import ResourceMonitor, log_usage
 from mlops_core.training.rows import LabelledRows, labelled_rows
 from mlops_core.training.seeds import seeded
 
@@ -34,6 +47,9 @@ def train(job: TrainJob, *, pipeline: Pipeline | None = None) -> TrainResult:
     It may be ended anywhere and called again with the same job: the run is found and completed, and a run
     that was finished answers with its result without another fit.
 
+    Where torchrun has started several processes, each calls this: all read the rows and fit together, the
+    first alone talks to MLflow and stores the model, and all return its result.
+
     Parameters
     ----------
     pipeline
@@ -47,6 +63,8 @@ def train(job: TrainJob, *, pipeline: Pipeline | None = None) -> TrainResult:
         If the data cannot be trained on, or a metric is not finite. The run is marked as failed.
     RegistryUnavailableError
         If MLflow does not answer; call again.
+    LeaderFailedError
+        In the other processes, if the first has failed.
     """
     declared = resolve_pipeline(job) if pipeline is None else pipeline
     if declared.name != job.pipeline:
@@ -54,21 +72,14 @@ def train(job: TrainJob, *, pipeline: Pipeline | None = None) -> TrainResult:
             f"the job is for pipeline {job.pipeline!r}, the declaration is {declared.name!r}"
         )
     fit = resolve(declared.candidate(job.candidate).fit)
-    client = tracking_client(job.tracking_uri)
-    run_id = tracked.adopt_run(client, job)
-    finished = tracked.finished_result(client, run_id)
-    if finished is not None:
-        log.info("run %s is finished; its result is handed out again", run_id)
-        return finished
-    tracked.reset_run(client, run_id)
-    try:
-        result = _fit_in_run(client, run_id, job=job, pipeline=declared, fit=fit)
-        finish_run(client, run_id, succeeded=True)
-    except Exception:
-        # The error that ended the fit matters more than whether the server could be told of it.
-        with contextlib.suppress(RegistryUnavailableError):
-            finish_run(client, run_id, succeeded=False)
-        raise
+    processes = Processes.from_environment()
+    with joined(processes):
+        if not processes.leads:
+            return _fit_beside(processes, job=job, pipeline=declared, fit=fit)
+        with leading(processes) as others:
+            result = _lead(processes, others, job=job, pipeline=declared, fit=fit)
+            others.finish(result.model_dump_json())
+    delete_checkpoints(checkpoint_folder(job))
     return result
 
 
@@ -86,16 +97,70 @@ def resolve_pipeline(job: TrainJob) -> Pipeline:
     return declared
 
 
-def _fit_in_run(
-    client: MlflowClient, run_id: str, *, job: TrainJob, pipeline: Pipeline, fit: Any
+def _lead(
+    processes: Processes, others: Others, *, job: TrainJob, pipeline: Pipeline, fit: Any
 ) -> TrainResult:
+    """Run the job in its tracked run, as the only process or as the first of several."""
+    client = tracking_client(job.tracking_uri)
+    run_id = tracked.adopt_run(client, job)
+    finished = tracked.finished_result(client, run_id)
+    if finished is not None:
+        log.info("run %s is finished; its result is handed out again", run_id)
+        return finished
+    tracked.reset_run(client, run_id)
+    context = TrainingContext(
+        run_id=run_id,
+        client=client,
+        checkpoints=checkpoint_folder(job),
+        rank=processes.rank,
+        world_size=processes.world_size,
+    )
+    try:
+        with training_context(context):
+            result = _fit_in_run(context, others, job=job, pipeline=pipeline, fit=fit)
+        finish_run(client, run_id, succeeded=True)
+    except Exception as error:
+        if isinstance(error, RejectedError | DeclarationError):
+            # Trying again starts from the beginning: what was fitted so far led to this.
+            delete_checkpoints(context.checkpoints)
+        # The error that ended the fit matters more than whether the server could be told of it.
+        with contextlib.suppress(RegistryUnavailableError):
+            finish_run(client, run_id, succeeded=False)
+        raise
+    return result
+
+
+def _fit_beside(processes: Processes, *, job: TrainJob, pipeline: Pipeline, fit: Any) -> TrainResult:
+    """Help the first process to fit, and return what it has made of it."""
+    word = hear()
+    if told_to_fit(word):
+        context = TrainingContext(
+            run_id="",
+            checkpoints=checkpoint_folder(job),
+            rank=processes.rank,
+            world_size=processes.world_size,
+        )
+        with failing_alike(), training_context(context):
+            _fit(fit, rows=_read_rows(job, pipeline), job=job)
+        word = hear()
+    # On its own disk, where it kept its own.
+    delete_checkpoints(checkpoint_folder(job))
+    return TrainResult.model_validate_json(word)
+
+
+def _fit_in_run(
+    context: TrainingContext, others: Others, *, job: TrainJob, pipeline: Pipeline, fit: Any
+) -> TrainResult:
+    client, run_id = context.client, context.run_id
     environment = capture_environment(Path(inspect.getfile(fit)).parent)
     tracked.log_job(client, run_id, job=job, environment=environment)
     rows = _read_rows(job, pipeline)
     tracked.log_dataset(client, run_id, job=job, features=rows.types, rows=len(rows.target))
-    started = time.perf_counter()
-    estimator = _fit(fit, rows=rows, job=job)
-    fit_seconds = time.perf_counter() - started
+    others.fit()
+    with ResourceMonitor() as monitor:
+        estimator = _fit(fit, rows=rows, job=job)
+    fit_seconds = monitor.usage.wall_seconds
+    others.fitted()
     log.info("fitted %s on %d rows in %.1f s", job.candidate, len(rows.target), fit_seconds)
     # The model first: a metric that is refused must not cost the weights that explain it.
     record = log_model(
@@ -122,6 +187,7 @@ def _fit_in_run(
         fit_seconds=fit_seconds,
         training_metrics=training_metrics(fitted, rows, seed=job.seed),
     )
+    log_usage(client, run_id, monitor.usage)
     tracked.log_result(client, run_id, result=result)
     return result
 
