@@ -9,8 +9,16 @@ for _variable in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
     os.environ.setdefault(_variable, "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
-from servers import local_tracking_uri, mlflow_server  # noqa: E402  after the variables
+from docker_engine import docker_engine, python_image, stack_images, train_image  # noqa: E402  after the variables
+from servers import local_tracking_uri, mlflow_server  # noqa: E402
 
-__all__ = ["local_tracking_uri", "mlflow_server"]
+__all__ = [
+    "docker_engine",
+    "local_tracking_uri",
+    "mlflow_server",
+    "python_image",
+    "stack_images",
+    "train_image",
+]
 # Messages are compared as they are written, not as a narrow terminal would wrap them.
 os.environ["COLUMNS"] = "250"

@@ -16,6 +16,8 @@ from mlops_core.errors import DeclarationError
 from mlops_core.evaluation import metrics as _metrics  # noqa: F401  registers the metrics
 from mlops_core.evaluation.catalogue import Metric, Task, find_metric, metrics_for
 from mlops_core.references import FunctionReference, resolve
+from mlops_core.runners import Docker, InProcess, RunnerDeclaration
+from mlops_core.settings import Settings
 
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _PARTITION = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
@@ -62,8 +64,8 @@ class Candidate(Declaration):
     """One way of fitting the model.
 
     ``fit(features, target, *, seed, **parameters)`` receives a pandas DataFrame and Series and returns a
-    fitted estimator with scikit-learn's ``predict`` (and ``predict_proba`` for classification). Every
-    transformation of the features belongs inside it, so that training and serving cannot differ.
+    fitted estimator with scikit-learn's ``predict`` (and ``predict_proba`` for classification), or a torch
+    module. Every transformation of the features belongs inside it: training and serving cannot differ then.
     """
 
     name: Name
@@ -71,6 +73,7 @@ class Candidate(Declaration):
     parameters: dict[Annotated[Name, AfterValidator(_check_parameter_name)], JsonValue] = Field(
         default_factory=dict
     )
+    runner: RunnerDeclaration | None = Field(default=None, description="The pipeline's if None")
 
 
 class AbsoluteGate(Declaration):
@@ -199,6 +202,9 @@ class Pipeline(Declaration):
         default=frozenset(), description="Types beyond scikit-learn's that a stored model may hold"
     )
     seed: int = Field(default=0, ge=0, lt=2**32)
+    runner: RunnerDeclaration | None = Field(
+        default=None, description="Where candidates are fitted; as the platform is set up if None"
+    )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -225,6 +231,10 @@ class Pipeline(Declaration):
                 return candidate
         known = ", ".join(candidate.name for candidate in self.candidates)
         raise DeclarationError(f"pipeline {self.name!r} has no candidate {name!r}; it has: {known}")
+
+    def runner_of(self, candidate: str) -> InProcess | Docker:
+        """Return where the candidate of that name is fitted: as it says, the pipeline, or the platform."""
+        return self.candidate(candidate).runner or self.runner or Settings.from_environment().runner
 
 
 def _candidate_problems(pipeline: Pipeline) -> Iterator[str]:

@@ -6,6 +6,9 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mlops_core.containers.specification import Mount
+from mlops_core.runners import InProcess, RunnerDeclaration
+
 
 class Settings(BaseSettings):
     """Addresses of everything outside the process.
@@ -21,6 +24,26 @@ class Settings(BaseSettings):
     ledger_url: str = Field(default="", description="SQLAlchemy URL")
     tracking_uri: str = "http://127.0.0.1:5000"
     model_server_url: str = "http://127.0.0.1:8000"
+    stack_name: str = Field(
+        default="", description="Names one platform on a Docker engine that several share; its home if empty"
+    )
+    runner: RunnerDeclaration = Field(
+        default=InProcess(), description="JSON: where candidates are fitted that do not say it themselves"
+    )
+    training_queue: str | None = Field(
+        default=None, description="Celery queue of workers with a Docker engine; Airflow's default if None"
+    )
+    train_image: str = Field(default="airflow-mlops-train:latest", description="Of containers that fit")
+    train_network: str = Field(
+        default="bridge", description="Docker network on which such a container reaches MLflow"
+    )
+    train_mounts: tuple[Mount, ...] = Field(
+        default=(),
+        description="JSON list of its mounts; the folder of a local data_uri if empty",
+    )
+    train_environment: tuple[str, ...] = Field(
+        default=(), description="JSON list of variables handed on to such a container, as for an object store"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -30,6 +53,7 @@ class Settings(BaseSettings):
             "data_uri": str(home / "data"),
             "reports_path": home / "reports",
             "ledger_url": f"sqlite:///{home / 'ledger.db'}",
+            "stack_name": str(home),
         }
         return {**derived, **values, "home": home}
 

@@ -1,8 +1,10 @@
 """One train job as a process: ``python -m mlops_core.training --job job.json --result result.json``.
 
+Under torchrun every process is called so; see ``train``. Of a machine's processes the first writes the file.
+
 Exit codes: 0 the result is written; 2 the call, the job or the declaration is wrong; 3 rejected, trying again
-gives the same answer; 4 a service did not answer, trying again may help; 1 anything else. Nothing is written
-without 0.
+gives the same answer; 4 a service did not answer, trying again may help; 1 anything else. Only with 0
+there is a result; with 2, 3 and 4 the error is in its place as a document, ``result.error.json``.
 """
 
 import argparse
@@ -15,8 +17,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlops_core.errors import DeclarationError, RejectedError, ServiceUnavailableError
+from mlops_core.errors import (
+    DeclarationError,
+    LeaderFailedError,
+    MlopsError,
+    RejectedError,
+    ServiceUnavailableError,
+)
+from mlops_core.training.failure import error_file, failure_of
 from mlops_core.training.job import TrainJob
+from mlops_core.training.processes import Processes
 
 SUCCEEDED = 0
 WRONGLY_DECLARED = 2
@@ -37,13 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Heavy: a job that cannot be read should say so at once.
         from mlops_core.training.train import train
 
-        _write_atomically(options.result, train(job).model_dump_json(indent=2))
-    except DeclarationError as error:
-        return _fail(WRONGLY_DECLARED, error)
-    except RejectedError as error:
-        return _fail(REJECTED, error)
-    except ServiceUnavailableError as error:
-        return _fail(UNAVAILABLE, error)
+        result = train(job)
+        # Every machine of a group gets the file, so that any of them may be asked for it.
+        if Processes.from_environment().leads_its_machine:
+            _write_atomically(options.result, result.model_dump_json(indent=2))
+    except LeaderFailedError as error:
+        # The first process's own exit code is what the job ends with.
+        log.info("%s", error)
+        if isinstance(error.__cause__, MlopsError):
+            _write_error(error.__cause__, options.result)
+    except (DeclarationError, RejectedError, ServiceUnavailableError) as error:
+        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  the words are meant for people
+        _write_error(error, options.result)
+        return _exit_code(error)
     return SUCCEEDED
 
 
@@ -52,6 +68,11 @@ def _read_job(path: Path) -> TrainJob:
         return TrainJob.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise DeclarationError(f"cannot read the train job {path}: {error}") from error
+
+
+def _write_error(error: MlopsError, result: Path) -> None:
+    if Processes.from_environment().leads_its_machine:
+        _write_atomically(error_file(result), failure_of(error).model_dump_json(indent=2))
 
 
 def _write_atomically(path: Path, text: str) -> None:
@@ -65,9 +86,10 @@ def _write_atomically(path: Path, text: str) -> None:
     Path(name).replace(path)
 
 
-def _fail(code: int, error: Exception) -> int:
-    log.error("%s: %s", type(error).__name__, error)
-    return code
+def _exit_code(error: DeclarationError | RejectedError | ServiceUnavailableError) -> int:
+    if isinstance(error, DeclarationError):
+        return WRONGLY_DECLARED
+    return REJECTED if isinstance(error, RejectedError) else UNAVAILABLE
 
 
 if __name__ == "__main__":

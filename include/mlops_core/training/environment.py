@@ -8,6 +8,10 @@ from pathlib import Path
 
 from mlops_core.document import Document
 
+CODE_VERSION_VARIABLE = "MLOPS_CODE_VERSION"
+"""Environment variable with the commit of code that is not in its repository; ``+modified`` if it differs."""
+
+_MODIFIED = "+modified"
 _GIT_SECONDS = 10
 
 
@@ -16,6 +20,9 @@ class CodeVersion(Document):
 
     commit: str
     modified: bool
+
+    def __str__(self) -> str:
+        return f"{self.commit}{_MODIFIED if self.modified else ''}"
 
 
 class Environment(Document):
@@ -40,10 +47,15 @@ def capture_environment(folder: Path) -> Environment:
 
 
 def code_version(folder: Path) -> CodeVersion | None:
-    """Return the git commit of a folder; None where it is under no version control or there is no git."""
+    """Return the git commit of a folder; without one, as in an image, what ``MLOPS_CODE_VERSION`` says.
+
+    None where neither is known.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
-        return None
+        told = os.environ.get(CODE_VERSION_VARIABLE, "")
+        commit, modified = told.removesuffix(_MODIFIED), told.endswith(_MODIFIED)
+        return CodeVersion(commit=commit, modified=modified) if commit else None
     return CodeVersion(commit=commit, modified=bool(_git(folder, "status", "--porcelain", "--", ".")))
 
 

@@ -1,9 +1,10 @@
 """Where a train job runs."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from mlops_core.errors import DeclarationError
+from mlops_core.runners import Docker, InProcess
 from mlops_core.training.job import TrainJob, TrainResult
 
 
@@ -27,20 +28,31 @@ class InProcessRunner:
         return train(job)
 
 
-RUNNERS: Mapping[str, Callable[[], Runner]] = {"in_process": InProcessRunner}
-"""By name. To add one: a module that satisfies Runner, a line here, and the shared contract test holds it."""
+def _in_process(declared: InProcess) -> Runner:  # noqa: ARG001  there is nothing to choose
+    return InProcessRunner()
 
 
-def find_runner(name: str) -> Runner:
-    """Return a runner by name.
+def _docker(declared: Docker) -> Runner:
+    from mlops_core.training.docker import DockerRunner
+
+    return DockerRunner(declared)
+
+
+RUNNERS: Mapping[str, Callable[[Any], Runner]] = {"in_process": _in_process, "docker": _docker}
+"""By the declaration's kind. To add one: its declaration in ``mlops_core.runners``, a module that satisfies
+Runner, a line here; the shared contract test holds it."""
+
+
+def find_runner(declared: InProcess | Docker) -> Runner:
+    """Return the runner that a declaration asks for.
 
     Raises
     ------
     DeclarationError
-        If there is none; the message lists what there is.
+        If there is none of its kind; the message lists what there is.
     """
     try:
-        return RUNNERS[name]()
+        return RUNNERS[declared.kind](declared)
     except KeyError:
         known = ", ".join(sorted(RUNNERS))
-        raise DeclarationError(f"unknown runner {name!r}; known runners: {known}") from None
+        raise DeclarationError(f"unknown runner {declared.kind!r}; known runners: {known}") from None

@@ -18,7 +18,10 @@ MakeJob = Callable[..., TrainJob]
 
 @pytest.fixture(scope="session")
 def data_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = str(tmp_path_factory.mktemp("data"))
+    folder = tmp_path_factory.mktemp("data")
+    # A container that fits is another user.
+    folder.chmod(0o755)
+    uri = str(folder)
     store = SnapshotStore(uri)
     for partition in toy_models.PARTITIONS:
         store.write_partition("toy_binary", partition, toy_models.load(partition))

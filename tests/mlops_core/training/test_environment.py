@@ -58,3 +58,14 @@ def test_a_machine_without_git_has_no_commit(repository: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", "")
 
     assert code_version(repository) is None
+
+
+def test_code_in_an_image_is_of_the_commit_that_its_variable_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_CODE_VERSION", "0123abc+modified")
+
+    code = code_version(tmp_path)
+
+    assert code is not None
+    assert (code.commit, code.modified, str(code)) == ("0123abc", True, "0123abc+modified")

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mlops_core.errors import DeclarationError, EvaluationError, LeaderFailedError, MlopsError
+from mlops_core.training import train as training
 from mlops_core.training.__main__ import REJECTED, SUCCEEDED, UNAVAILABLE, WRONGLY_DECLARED, main
+from mlops_core.training.failure import read_error
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
 from servers import free_port
@@ -30,9 +33,9 @@ def test_the_result_is_the_one_that_train_gives(make_job: MakeJob, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("fields", "code"),
+    ("fields", "code", "error", "words"),
     [
-        ({"candidate": "forest"}, WRONGLY_DECLARED),
+        ({"candidate": "forest"}, WRONGLY_DECLARED, DeclarationError, "has no candidate 'forest'"),
         (
             {
                 "pipeline": "toy_regression",
@@ -41,14 +44,43 @@ def test_the_result_is_the_one_that_train_gives(make_job: MakeJob, tmp_path: Pat
                 "parameters": {},
             },
             REJECTED,
+            EvaluationError,
+            "predictions on training rows are NaN or infinite: the fit has diverged",
         ),
     ],
 )
-def test_a_job_that_cannot_succeed_says_so_and_writes_nothing(
-    make_job: MakeJob, tmp_path: Path, fields: dict[str, object], code: int
+def test_a_job_that_cannot_succeed_says_why_and_writes_no_result(
+    make_job: MakeJob,
+    tmp_path: Path,
+    fields: dict[str, object],
+    code: int,
+    error: type[MlopsError],
+    words: str,
 ) -> None:
     assert call(make_job(**fields), tmp_path) == code
-    assert not (tmp_path / "out").exists()
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["result.error.json"]
+    written = read_error((tmp_path / "out" / "result.error.json").read_bytes())
+    assert type(written) is error
+    assert words in str(written)
+
+
+def test_the_first_process_of_another_machine_writes_its_own_reason(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_job: TrainJob) -> None:
+        raise LeaderFailedError("the first has failed") from EvaluationError("the loss is nan")
+
+    monkeypatch.setattr(training, "train", fail)
+    for name, value in {"RANK": "1", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+
+    # The job ends with the first process's own exit code.
+    assert call(make_job(), tmp_path) == SUCCEEDED
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["result.error.json"]
+    written = read_error((tmp_path / "out" / "result.error.json").read_bytes())
+    assert repr(written) == "EvaluationError('the loss is nan')"
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"pipeline": "toy"'])
