@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_mlops.links.DriftReportLink",
         ],
         "task-decorators": [
-            {"name": "mlflow_run", "class-name": "airflow_mlops.decorators.mlflow_run_task"},
+            {"name": "mlflow_run", "class-name": "airflow_mlops.decorators.mlflow_run.mlflow_run_task"},
+            {"name": "gpu_docker", "class-name": "airflow_mlops.decorators.gpu_docker.gpu_docker_task"},
         ],
     }

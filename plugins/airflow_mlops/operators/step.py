@@ -1,7 +1,8 @@
 """What all operators share: a declared pipeline, the services around it, how errors end a task."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -58,13 +59,18 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: "Context") -> Any:
         """Run the step and translate its errors into what Airflow does about them."""
-        try:
+        with self.translated_errors():
             if self.closed_conf:
                 require_declared_conf(context)
-            result = self.step(context)
+            return as_xcom(self.step(context))
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Fail the task at once where another try would give the same answer."""
+        try:
+            yield
         except (RejectedError, DeclarationError) as error:
             raise AirflowFailException(str(error)) from error
-        return result.model_dump(mode="json") if isinstance(result, Document) else result
 
     @cached_property
     def settings(self) -> "Settings":
@@ -142,6 +148,11 @@ class PipelineOperator(StepOperator):
         from mlops_core.pipeline import load_pipeline
 
         return load_pipeline(self.pipeline)
+
+
+def as_xcom(result: Any) -> Any:
+    """Return a document as the JSON that the next task reads; anything else as it is."""
+    return result.model_dump(mode="json") if isinstance(result, Document) else result
 
 
 def effect_key(context: "Context") -> str:

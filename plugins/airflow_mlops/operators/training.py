@@ -1,15 +1,21 @@
 """Plan a training and fit one candidate."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from airflow_mlops.container_labels import container_labels
 from airflow_mlops.links import MlflowRunLink
+from airflow_mlops.operators.container import ContainerOperator
 from airflow_mlops.operators.step import PipelineOperator, actor, effect_key
+from mlops_core.errors import ContainerFailedError, DeclarationError, MlopsError
+from mlops_core.runners import Docker, InProcess
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_core.training.job import TrainResult
+    from mlops_core.containers.specification import ContainerJob
+    from mlops_core.training.job import TrainJob, TrainResult
 
 
 class PlanTrainingOperator(PipelineOperator):
@@ -45,33 +51,70 @@ class PlanTrainingOperator(PipelineOperator):
         return [job.model_dump(mode="json") for job in plan.jobs]
 
 
-class TrainOperator(PipelineOperator):
-    """Run one train job; XCom: ``TrainResult``.
+class TrainOperator(ContainerOperator, PipelineOperator):
+    """Run one train job where its candidate is declared to run; XCom: ``TrainResult``.
 
     Parameters
     ----------
     job
         A ``TrainJob`` document; templated, so that the task can be mapped over the plan's jobs.
-    runner
-        Where the job runs: a name registered in ``mlops_core.training.runners``.
     """
 
     template_fields: Sequence[str] = ("job",)
     operator_extra_links = (MlflowRunLink(),)
 
-    def __init__(self, *, job: Any, runner: str = "in_process", **kwargs: Any) -> None:
+    def __init__(self, *, job: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.runner = runner
 
-    def step(self, context: "Context") -> "TrainResult":  # noqa: ARG002
+    def step(self, context: "Context") -> "TrainResult":
         """Fit, or adopt the finished run of the same operation key."""
-        from mlops_core.training.job import TrainJob
         from mlops_core.training.runners import find_runner
 
-        job = TrainJob.model_validate(self.job)
         self.mlflow.sign_in()
-        result = find_runner(self.runner).run(job)
+        if isinstance(self._runner, Docker):
+            return cast("TrainResult", self.run_container(context))
+        return self._show(find_runner(self._runner).run(self._train_job))
+
+    def container_job(self, context: "Context") -> "ContainerJob":
+        """Return the containers that the candidate declares."""
+        from mlops_core.training.docker import container_job
+
+        # Whoever follows the container anew must describe it as whoever started it did.
+        self.mlflow.sign_in()
+        if not isinstance(self._runner, Docker):
+            raise DeclarationError(f"candidate {self._train_job.candidate!r} is not fitted in a container")
+        self.cpu_fallback = self._runner.cpu_fallback
+        return container_job(
+            self._train_job,
+            declared=self._runner,
+            settings=self.settings,
+            labels=container_labels(context, self.settings),
+        )
+
+    def take_result(self, context: "Context", content: bytes | None) -> "TrainResult":  # noqa: ARG002
+        """Read the train job's result."""
+        from mlops_core.training.docker import train_result
+
+        return self._show(train_result(content))
+
+    def container_error(self, error: ContainerFailedError, job: "ContainerJob") -> MlopsError:
+        """Return what the train job itself has raised."""
+        from mlops_core.training.docker import train_error
+
+        return train_error(error, engine=self.engine, container=job)
+
+    @cached_property
+    def _train_job(self) -> "TrainJob":
+        from mlops_core.training.job import TrainJob
+
+        return TrainJob.model_validate(self.job)
+
+    @cached_property
+    def _runner(self) -> InProcess | Docker:
+        return self.declaration.runner_of(self._train_job.candidate)
+
+    def _show(self, result: "TrainResult") -> "TrainResult":
         self.show_run(result.run_id)
         return result
 

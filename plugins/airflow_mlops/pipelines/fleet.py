@@ -6,7 +6,9 @@ from airflow.sdk import DAG, Param
 
 from airflow_mlops.operators.deployment import DeployOperator, VerifyDeploymentOperator
 from airflow_mlops.operators.registry import ReconcileOperator, RollBackOperator
-from airflow_mlops.pipelines.defaults import RETRIES
+from airflow_mlops.operators.sweep import SweepContainersOperator
+from airflow_mlops.placement import training_queue
+from airflow_mlops.retries import RETRIES
 
 
 def fleet_dags() -> tuple[DAG, ...]:
@@ -51,10 +53,11 @@ def rollback_dag() -> DAG:
 
 
 def reconcile_dag() -> DAG:
-    """Render the hourly comparison of MLflow's aliases with the ledger."""
+    """Render the hourly look after what crashes and hands have left: aliases of MLflow, containers."""
     with DAG(
         **_arguments(
-            "reconcile", purpose="make MLflow's aliases what the ledger says; report changes made by hand"
+            "reconcile",
+            purpose="make MLflow's aliases what the ledger says, remove containers that no task waits for",
         ),
         schedule="@hourly",
         max_active_runs=1,
@@ -62,6 +65,7 @@ def reconcile_dag() -> DAG:
         is_paused_upon_creation=False,
     ) as dag:
         ReconcileOperator(task_id="reconcile")
+        SweepContainersOperator(task_id="sweep_containers", **training_queue())
     return dag
 
 

@@ -10,7 +10,9 @@ from airflow_mlops.operators.evaluation import EvaluateOperator, GateOperator
 from airflow_mlops.operators.registry import PromoteOperator, RegisterOperator
 from airflow_mlops.operators.training import PlanTrainingOperator, TrainOperator
 from airflow_mlops.pipelines.defaults import dag_arguments
+from airflow_mlops.placement import GPU_POOL, training_queue
 from mlops_core.pipeline import Pipeline
+from mlops_core.runners import Docker
 
 
 def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
@@ -30,7 +32,10 @@ def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
     ) as dag:
         plan = PlanTrainingOperator(task_id="plan", pipeline=reference)
         train = TrainOperator.partial(
-            task_id="train", pipeline=reference, map_index_template="{{ task.job['candidate'] }}"
+            task_id="train",
+            pipeline=reference,
+            map_index_template="{{ task.job['candidate'] }}",
+            **_place(pipeline),
         ).expand(job=plan.output)
         evaluate = EvaluateOperator(
             task_id="evaluate", pipeline=reference, plan=XComArg(plan, key="plan"), results=train.output
@@ -41,6 +46,16 @@ def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
         deploy = DeployOperator(task_id="deploy", transition=promote.output)
         VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
     return dag
+
+
+def _place(pipeline: Pipeline) -> dict[str, Any]:
+    """Return the queue and the pool of the fits. Airflow maps one task, so all candidates share them."""
+    runners = [pipeline.runner_of(candidate.name) for candidate in pipeline.candidates]
+    containers = [runner for runner in runners if isinstance(runner, Docker)]
+    if not containers:
+        return {}
+    gpus = max(runner.gpus_per_node * runner.nodes for runner in containers)
+    return {**training_queue(), **({"pool": GPU_POOL, "pool_slots": gpus} if gpus else {})}
 
 
 def _form(pipeline: Pipeline) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_the_credentials_of_the_connection_are_in_place_before_the_job_runs(
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(connection))
     for variable in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(variable, "nobody")
-    monkeypatch.setattr(runners, "find_runner", lambda name: Probe())  # noqa: ARG005
+    monkeypatch.setattr(runners, "find_runner", lambda declared: Probe())  # noqa: ARG005
     operator = TrainOperator(task_id="train", pipeline="toy_models:BINARY", job=train_job)
 
     with pytest.raises(SignedInError, match="ada"):

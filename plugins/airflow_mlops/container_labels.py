@@ -1,0 +1,23 @@
+"""What a container says of the task that it belongs to, for people and for ``mlops__reconcile``."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops_core.settings import Settings
+
+STACK_LABEL = "mlops.stack"
+"""Whose Airflow knows the task: several may share an engine."""
+
+
+def container_labels(context: "Context", settings: "Settings") -> dict[str, str]:
+    """Return the labels that name a task instance."""
+    task_instance = context["ti"]
+    return {
+        STACK_LABEL: settings.stack_name,
+        "mlops.dag_id": task_instance.dag_id,
+        "mlops.run_id": task_instance.run_id,
+        "mlops.task_id": task_instance.task_id,
+        "mlops.map_index": str(task_instance.map_index if task_instance.map_index is not None else -1),
+    }

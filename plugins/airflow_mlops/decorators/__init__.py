@@ -1,0 +1,1 @@
+"""TaskFlow decorators: ``@task.mlflow_run`` and ``@task.gpu_docker``."""

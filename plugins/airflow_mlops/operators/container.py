@@ -1,0 +1,336 @@
+"""What a task does with containers: start them once, follow them, take their result, leave nothing behind."""
+
+import asyncio
+import contextlib
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import RetryAction, conf
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+
+from airflow_mlops.hooks.docker import connect_engine
+from airflow_mlops.operators.log_position import LogPosition
+from airflow_mlops.operators.step import StepOperator, as_xcom
+from airflow_mlops.placement import training_queue
+from airflow_mlops.retries import RETRY_POLICY
+from mlops_core.errors import (
+    ContainerFailedError,
+    ContainerLostError,
+    DeclarationError,
+    DockerUnavailableError,
+    MlopsError,
+    RejectedError,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+
+    from mlops_core.containers.address import EngineAddress
+    from mlops_core.containers.ended import Ended
+    from mlops_core.containers.engine import ContainerEngine
+    from mlops_core.containers.follow import Line
+    from mlops_core.containers.specification import ContainerJob
+
+_RESULT = "mlops_container_result"
+_ALLOWANCE = "mlops_container_tries"
+_SET_BY_PERSONS = frozenset({"failed", "success", "skipped", "restarting", "removed"})
+
+
+class _KilledError(BaseException):
+    """Airflow has told the task's process to end."""
+
+
+class ContainerOperator(StepOperator):
+    """Run one container job, whatever dies meanwhile.
+
+    The container's name follows from the task instance, so a retry finds the container of the try before it:
+    one that runs is followed on from the line where the log stopped, one that has succeeded is not run again.
+    There are never two of one task instance. It is removed when the task ends, in whatever way.
+
+    Parameters
+    ----------
+    docker_url
+        Address of the engine; ``DOCKER_HOST`` of the worker, or its local socket, if None.
+    docker_conn_id
+        Connection of type ``docker`` that signs in to a registry, where images are pulled from one.
+    deferrable
+        Follow the container in the triggerer, so that the task holds no worker slot meanwhile.
+    keep
+        Whether an ended container stays, stopped and under another name, to be looked at.
+    """
+
+    cpu_fallback = False
+
+    def __init__(
+        self,
+        *,
+        docker_url: str | None = None,
+        docker_conn_id: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        keep: Literal["never", "on_failure", "always"] = "never",
+        **kwargs: Any,
+    ) -> None:
+        said = {name for name, value in kwargs.items() if value is not None}
+        said.update(kwargs.get("default_args") or ())
+        assumed = {name: value for name, value in self.placement({}).items() if name not in said}
+        super().__init__(**{**kwargs, **assumed})
+        self.docker_url = docker_url
+        self.docker_conn_id = docker_conn_id
+        self.deferrable = deferrable
+        self.keep = keep
+        self._started: ContainerJob | None = None
+        self._killed = False
+        self._stop_following: Callable[[], object] | None = None
+
+    @classmethod
+    def placement(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003  for subclasses
+        """Return what a task with these arguments takes where nobody says otherwise: queue, pool, retries."""
+        return {"retry_policy": RETRY_POLICY, **training_queue()}
+
+    @classmethod
+    def partial(cls, **arguments: Any) -> Any:
+        """Map the operator: Airflow needs queue, pool and retries of a mapped task before it makes one."""
+        return super().partial(**{**cls.placement(arguments), **arguments})
+
+    @abstractmethod
+    def container_job(self, context: "Context") -> "ContainerJob":
+        """Return what to run; the same at every try of a task instance."""
+
+    @abstractmethod
+    def take_result(self, context: "Context", content: bytes | None) -> Any:
+        """Return what the task hands on, made of the result file; None where there is no file.
+
+        Raises
+        ------
+        ContainerFailedError
+            If the file is not what it must be.
+        """
+
+    def container_error(self, error: ContainerFailedError, job: "ContainerJob") -> MlopsError:  # noqa: ARG002
+        """Return what made the job fail, where it tells; else the error as it is."""
+        return error
+
+    def record_usage(self, ended: "Ended") -> None:
+        """Record what the containers used, in whatever way they ended."""
+
+    def step(self, context: "Context") -> Any:
+        """Run the containers."""
+        return self.run_container(context)
+
+    def run_container(self, context: "Context") -> Any:
+        """Start the containers or adopt those of an earlier try, and follow them to their end."""
+        from mlops_core.containers.fallback import start_where_possible
+
+        job = self._started = self.container_job(context)
+        store: TaskStateStoreAccessor = context["task_state_store"]
+        with self._tidied(job, context):
+            self._forget_if_cleared(context)
+            kept = store.get(_RESULT)
+            if isinstance(kept, dict) and kept["digest"] == job.digest():
+                content = kept["content"]
+                result = self.take_result(context, content if content is None else str(content).encode())
+                self._leave(job, context=context)
+                return result
+            started = start_where_possible(self.engine, job, cpu_fallback=self.cpu_fallback)
+            self.log.info("container %s: %s (image %s)", job.name, started.how, job.spec.image)
+            # One stamp cannot say how far the log of several nodes has come; they are shown again.
+            since = LogPosition(store, started.ids).shown if job.nodes == 1 else None
+            if self.deferrable and not self._killed:
+                self._defer(job, ids=started.ids, since=since)
+            ended = self.follow_containers(context, ids=started.ids, since=since)
+            return self._settle(context, job, ended)
+
+    def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
+        """Go on where the triggerer saw the containers end."""
+        from mlops_core.containers.ended import Ended
+
+        with self.translated_errors():
+            job = self._started = self.container_job(context)
+            LogPosition(context["task_state_store"], event["ids"]).note(event["since"])
+            if "unavailable" in event:
+                raise DockerUnavailableError(event["unavailable"])
+            with self._tidied(job, context):
+                return as_xcom(self._settle(context, job, Ended.model_validate(event["ended"])))
+
+    def on_kill(self) -> None:
+        """Stop following: Airflow ends the process within five seconds.
+
+        A worker that is shut down, or that Airflow does not hear of, kills its tasks just as a person does.
+        Which it was cannot be asked in the middle of a signal; ``_tidied`` asks, and removes the containers
+        or leaves them to the next try.
+        """
+        self._killed = True
+        if self._stop_following is not None:
+            self._stop_following()
+
+    @cached_property
+    def address(self) -> "EngineAddress":
+        """Where the engine is."""
+        from mlops_core.containers.address import EngineAddress
+
+        return EngineAddress(url=self.docker_url) if self.docker_url else EngineAddress.from_environment()
+
+    @cached_property
+    def engine(self) -> "ContainerEngine":
+        """The Docker engine of this worker."""
+        return connect_engine(self.address, docker_conn_id=self.docker_conn_id)
+
+    def _defer(self, job: "ContainerJob", *, ids: tuple[str, ...], since: str | None) -> None:
+        # Triggers import much of Airflow that a DAG file does not need.
+        from airflow_mlops.triggers.container import ContainerTrigger
+
+        timeout = self.execution_timeout
+        self.defer(
+            trigger=ContainerTrigger(
+                address=self.address.model_dump(mode="json"),
+                name=job.name,
+                ids=list(ids),
+                since=since,
+                # Airflow would end the trigger at its own timeout without a word to the operator.
+                deadline=None if timeout is None else time.time() + timeout.total_seconds(),
+            ),
+            method_name="execute_complete",
+        )
+
+    def follow_containers(self, context: "Context", *, ids: tuple[str, ...], since: str | None) -> "Ended":
+        """Show what the containers write until they have ended, and note how far the log has come."""
+        from mlops_core.containers.follow import follow
+
+        position = LogPosition(context["task_state_store"], ids)
+        position.note(since)
+
+        def show(line: "Line") -> None:
+            self.log.info("%s", line.text)
+            position.move_to(line.timestamp)
+
+        async def following() -> "Ended":
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            self._stop_following = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
+            noting = asyncio.create_task(position.keep_noted())
+            try:
+                if self._killed:
+                    raise asyncio.CancelledError
+                return await follow(self.address, ids, on_line=show, since=since)
+            finally:
+                self._stop_following = None
+                noting.cancel()
+
+        try:
+            return asyncio.run(following())
+        except asyncio.CancelledError:
+            raise _KilledError from None
+
+    @contextlib.contextmanager
+    def _tidied(self, job: "ContainerJob", context: "Context") -> Iterator[None]:
+        """Leave no container to nobody, in whatever way the block ends."""
+        try:
+            yield
+        except (TaskDeferred, DockerUnavailableError):
+            # The trigger goes on; or nothing can be removed, and the next try finds what is there.
+            raise
+        except _KilledError:
+            lost = ContainerLostError(f"the task was killed while it followed {job.name}")
+            if self._is_retried(context, lost):
+                self.log.info("the process was told to end; %s is left to the next try", job.name)
+            else:
+                self.log.info("the task was ended; removing %s", job.name)
+                self._remove(files=True)
+            raise lost from None
+        except (MlopsError, AirflowTaskTimeout) as error:
+            try:
+                self._leave(job, context=context, error=error)
+            except DockerUnavailableError as unavailable:
+                self.log.warning("%s is not removed: %s", job.name, unavailable)
+            raise
+        except BaseException as error:
+            # Nothing is wrong with the container: where there is another try, it goes on with it.
+            if not self._is_retried(context, error):
+                self._remove(files=True)
+            raise
+
+    def _settle(self, context: "Context", job: "ContainerJob", ended: "Ended") -> Any:
+        """Take the result and remove the containers, in an order that survives a kill at any point."""
+        from mlops_core.containers.outcome import raise_for_end
+
+        self.record_usage(ended)
+        try:
+            raise_for_end(ended, job_name=job.name)
+            content = self.engine.result(job)
+            text = None if content is None else _as_text(content, name=job.result)
+            result = self.take_result(context, content)
+        except ContainerFailedError as error:
+            reason = self.container_error(error, job)
+            raise reason from (None if reason is error else error)
+        context["task_state_store"].set(_RESULT, {"digest": job.digest(), "content": text})
+        # Stays there: until Airflow is told of the success, the process may die, and its next try begin.
+        self._leave(job, context=context)
+        return result
+
+    def _forget_if_cleared(self, context: "Context") -> None:
+        """Remove what earlier tries left, if the task was cleared since: then it begins from the beginning.
+
+        Clearing a task that has ended raises the number of tries that it may have; a retry does not. Clearing
+        one that runs is seen by its process, while that lives.
+        """
+        store: TaskStateStoreAccessor = context["task_state_store"]
+        allowance = context["ti"].max_tries
+        known = store.get(_ALLOWANCE)
+        if known == allowance:
+            return
+        if known is not None:
+            self._remove(files=True)
+            store.delete(_RESULT)
+        store.set(_ALLOWANCE, allowance)
+
+    def _leave(self, job: "ContainerJob", *, context: "Context", error: BaseException | None = None) -> None:
+        if self.keep == "always" or (error is not None and self.keep == "on_failure"):
+            self.engine.keep(job, suffix=f"try{context['ti'].try_number}")
+        # The files hold checkpoints: the next try goes on from them.
+        self._remove(files=error is None or not self._is_retried(context, error))
+
+    def _is_retried(self, context: "Context", error: BaseException) -> bool:
+        """Whether Airflow tries again after an error."""
+        task_instance = context["ti"]
+        if task_instance.try_number > task_instance.max_tries:
+            return False
+        if self._killed and self._is_ended_by_person(context):
+            return False
+        if isinstance(error, (RejectedError, DeclarationError)):
+            return False
+        if self.retry_policy is None:
+            return True
+        decision = self.retry_policy.evaluate(
+            error, task_instance.try_number, task_instance.max_tries, context
+        )
+        return decision.action is not RetryAction.FAIL
+
+    def _is_ended_by_person(self, context: "Context") -> bool:
+        """Whether somebody has marked, cleared or deleted the task; what Airflow does not answer is no."""
+        task_instance = context["ti"]
+        try:
+            states = task_instance.get_task_states(
+                dag_id=task_instance.dag_id,
+                task_ids=[task_instance.task_id],
+                run_ids=[task_instance.run_id],
+                map_index=task_instance.map_index,
+            )
+        except Exception as error:  # noqa: BLE001  in the last seconds of a process any answer may be missing
+            self.log.warning("Airflow does not say why the task is ended: %s", error)
+            return False
+        tasks = states.get(task_instance.run_id, {}).values()
+        return not tasks or any(str(state) in _SET_BY_PERSONS for state in tasks)
+
+    def _remove(self, *, files: bool) -> None:
+        if self._started is not None:
+            self.engine.remove(self._started, files=files)
+
+
+def _as_text(content: bytes, *, name: str | None) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ContainerFailedError(f"/mlops/work/{name} is not text in UTF-8: {error}") from error

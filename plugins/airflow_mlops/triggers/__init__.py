@@ -1,0 +1,1 @@
+"""What the triggerer waits for while tasks hold no worker slot."""
