@@ -27,6 +27,7 @@ PIPELINE = Pipeline(
     candidates=(
         Candidate(name="gradient_boosting", fit="flight_delay.models:fit_gradient_boosting"),
         Candidate(name="logistic_regression", fit="flight_delay.models:fit_logistic_regression"),
+        Candidate(name="entity_embeddings", fit="flight_delay.networks:fit_entity_embeddings"),
     ),
     gates=(
         AbsoluteGate(metric="roc_auc", minimum=0.65),

@@ -1,0 +1,1 @@
+"""The model of handwritten digits, on the scans that scikit-learn bundles."""
