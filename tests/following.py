@@ -17,14 +17,13 @@ _POLL_S = 0.3
 _Found = TypeVar("_Found")
 
 
-class Follower:
-    """One platform and its API, with what tests ask of them."""
+class RunFollower:
+    """One Airflow's API, with what tests ask of it."""
 
-    def __init__(self, platform: OwnPlatform, api: AirflowClient) -> None:
-        self.platform = platform
+    def __init__(self, api: AirflowClient, *, url: str, password: str) -> None:
         self.api = api
-        self.url = platform.record.ports.airflow_url
-        credentials = {"username": USER, "password": read_password(platform.home)}
+        self.url = url
+        credentials = {"username": USER, "password": password}
         token = httpx.post(f"{self.url}/auth/token", json=credentials).raise_for_status().json()
         self._headers = {"Authorization": f"Bearer {token['access_token']}"}
 
@@ -92,20 +91,6 @@ class Follower:
 
         self._until(reached, f"{task_id} of {run.dag_id} is {' or '.join(states)}")
 
-    @contextmanager
-    def service_away(self, name: str) -> Iterator[None]:
-        """Kill one service of the platform within the block; afterwards `mlops up` brings it back."""
-        process = psutil.Process(self.platform.record.processes[name].pid)
-        family = [process, *process.children(recursive=True)]
-        for member in family:
-            member.kill()
-        psutil.wait_procs(family, timeout=30)
-        try:
-            yield
-        finally:
-            healed = self.platform.command("up")
-            assert healed.returncode == 0, healed.stdout + healed.stderr
-
     def _ended(self, run: DagRun) -> DagRun:
         def ended() -> DagRun | None:
             now = self.api.run(run.dag_id, run.run_id)
@@ -120,3 +105,25 @@ class Follower:
                 return found
             time.sleep(_POLL_S)
         raise TimeoutError(f"waited {_PATIENCE_S:.0f} s in vain until {what}")
+
+
+class Follower(RunFollower):
+    """One embedded platform and its API, with what tests ask of them."""
+
+    def __init__(self, platform: OwnPlatform, api: AirflowClient) -> None:
+        super().__init__(api, url=platform.record.ports.airflow_url, password=read_password(platform.home))
+        self.platform = platform
+
+    @contextmanager
+    def service_away(self, name: str) -> Iterator[None]:
+        """Kill one service of the platform within the block; afterwards `mlops up` brings it back."""
+        process = psutil.Process(self.platform.record.processes[name].pid)
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=30)
+        try:
+            yield
+        finally:
+            healed = self.platform.command("up")
+            assert healed.returncode == 0, healed.stdout + healed.stderr

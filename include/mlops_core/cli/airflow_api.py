@@ -99,6 +99,13 @@ class AirflowClient:
         """Pause a DAG or let it run."""
         self._json("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
+    def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
+        """Make a pool of that name if there is none; one that is there keeps its slots."""
+        body = {"name": name, "slots": slots, "description": description}
+        answer = self._request("POST", "/api/v2/pools", json=body)
+        if answer.status_code != httpx.codes.CONFLICT:
+            _checked(answer)
+
     def trigger(
         self, dag_id: str, *, conf: Mapping[str, Any] | None = None, partition_key: str | None = None
     ) -> DagRun:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from mlops_core.cli import display
+from mlops_core.cli.embedded.containers import remove_containers
 from mlops_core.cli.embedded.home import Home
 from mlops_core.cli.embedded.lifecycle import EmbeddedPlatform
 from mlops_core.errors import DeclarationError, MlopsError
@@ -28,6 +29,14 @@ app = typer.Typer(
     "[bold]MLOPS_MODEL_SERVER_PORT[/] (8000).\n\nExit codes: 0 done; 1 refused or failed; "
     "2 used or declared wrongly; 3 not running; 130 interrupted.",
 )
+
+stack_app = typer.Typer(
+    no_args_is_help=True,
+    help="The platform in containers: Airflow on Celery, MLflow and the model server, on PostgreSQL and "
+    "Redis.\n\nNeeds a Docker engine with Docker Compose 2. [bold]MLOPS_STACK_NAME[/] names one of several; "
+    "the ports are those of the embedded platform.",
+)
+app.add_typer(stack_app, name="stack")
 
 _FAILED = 1
 _USED_WRONGLY = 2
@@ -92,6 +101,8 @@ def down(
     else:
         console.print(f"nothing runs in {home.root}")
     if wipe and home.root.exists():
+        if removed := remove_containers(home):
+            console.print(f"removed {removed} containers that its tasks had started")
         home.remove()
         console.print(f"deleted {home.root}")
 
@@ -154,3 +165,61 @@ def check(
     good = run_check(model, partitions=tuple(partition or ()), rows=rows, console=console, show_trace=trace)
     if not good:
         raise typer.Exit(_FAILED)
+
+
+@stack_app.command("up")
+@_explained
+def stack_up() -> None:
+    """Make the images, generate what is secret, start the stack and wait until everything is healthy."""
+    from mlops_core.cli.stack import display as stack_display
+    from mlops_core.cli.stack.lifecycle import Stack
+
+    stack = Stack.from_environment()
+    with console.status("making the images; the first time takes minutes"):
+        stack.build()
+    with console.status("starting; waiting until everything is healthy"):
+        seconds = stack.up()
+    console.print(f"[green]healthy[/] in {seconds:.1f} s")
+    console.print(stack_display.addresses(stack.files))
+
+
+@stack_app.command("down")
+@_explained
+def stack_down(
+    wipe: Annotated[
+        bool, typer.Option("--wipe", help="Delete the volumes and the secrets as well: data, models, logs.")
+    ] = False,
+) -> None:
+    """Remove the stack's containers and networks, with all containers that its tasks started."""
+    from mlops_core.cli.stack.lifecycle import Stack
+
+    stack = Stack.from_environment()
+    with console.status("ending"):
+        found = stack.down(wipe=wipe)
+    if not found:
+        console.print(f"nothing of {stack.files.name} is there")
+    else:
+        console.print(f"removed {stack.files.name}" + (" and its data" if wipe else "; its data stay"))
+
+
+@stack_app.command("status")
+@_explained
+def stack_status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show the stack's containers. Exit codes as of [bold]mlops status[/]."""
+    from mlops_core.cli.stack import display as stack_display
+    from mlops_core.cli.stack.lifecycle import Stack
+
+    stack = Stack.from_environment()
+    containers = stack.containers()
+    document = stack_display.status_document(stack.files, containers)
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    elif not containers:
+        console.print(f"nothing of {stack.files.name} runs; start it with: mlops stack up")
+    else:
+        console.print(stack_display.status_table(containers))
+    if not containers:
+        raise typer.Exit(_NOT_RUNNING)
+    raise typer.Exit(0 if document["healthy"] else _FAILED)

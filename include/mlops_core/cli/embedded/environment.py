@@ -52,12 +52,13 @@ class Project:
 def platform_environment(home: Home, *, ports: Ports, project: Project, secrets: Secrets) -> dict[str, str]:
     """Return the whole environment of every process of the platform.
 
-    What makes the platform one (addresses, folders, keys) is fixed. How fast it turns is only a default: a
-    variable that is set already wins.
+    What makes the platform one (addresses, folders, keys) is fixed. How fast it turns, and what containers
+    that fit see, are only defaults: a variable that is set already wins.
     """
     inherited = {name: value for name, value in os.environ.items() if name != "MLOPS_PRELOAD"}
     return {
         **_pace(),
+        **_training_settings(home, project),
         **inherited,
         **_no_proxy(inherited),
         **_import_path(project, inherited),
@@ -98,6 +99,7 @@ def _pace() -> dict[str, str]:
 def _library_settings(home: Home, ports: Ports) -> dict[str, str]:
     return {
         "MLOPS_HOME": str(home.root),
+        "MLOPS_STACK_NAME": str(home.root),
         "MLOPS_DATA_URI": str(home.root / "data"),
         "MLOPS_REPORTS_PATH": str(home.root / "reports"),
         "MLOPS_LEDGER_URL": f"sqlite:///{home.root / 'ledger.db'}",
@@ -110,6 +112,15 @@ def _library_settings(home: Home, ports: Ports) -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
     }
+
+
+def _training_settings(home: Home, project: Project) -> dict[str, str]:
+    """Let a container that fits a candidate see the tables, MLflow, and the code as it is now."""
+    data = str(home.root / "data")
+    mounts = [{"source": data, "target": data}]
+    if (include := project.root / "include").is_dir():
+        mounts.append({"source": str(include), "target": "/opt/airflow-mlops/include"})
+    return {"MLOPS_TRAIN_NETWORK": "host", "MLOPS_TRAIN_MOUNTS": json.dumps(mounts)}
 
 
 def _airflow_settings(home: Home, ports: Ports, project: Project, secrets: Secrets) -> dict[str, str]:

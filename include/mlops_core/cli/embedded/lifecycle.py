@@ -4,15 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_core.cli.embedded.credentials import ensure_password, ensure_secrets
+from mlops_core.cli.airflow_api import AirflowClient
+from mlops_core.cli.embedded.credentials import USER, ensure_password, ensure_secrets, read_password
 from mlops_core.cli.embedded.environment import Project, platform_environment
 from mlops_core.cli.embedded.health import ServiceStatus, look
 from mlops_core.cli.embedded.home import Home, Maker
 from mlops_core.cli.embedded.ports import Ports, require_free, variable
 from mlops_core.cli.embedded.processes import ProcessRecord, find
 from mlops_core.cli.embedded.record import PlatformRecord, delete_record, read_record, write_record
-from mlops_core.cli.embedded.services import Service, services
+from mlops_core.cli.embedded.services import API_SERVER, Service, services
 from mlops_core.cli.embedded.startup import Startup, Watcher, end_services
+from mlops_core.containers.gpus import visible_gpus
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,19 @@ class EmbeddedPlatform:
         try:
             startup.launch(missing)
             startup.wait(services(self.home, ports), watcher=self.watcher)
+            if any(service.name == API_SERVER for service in missing):
+                self._make_pools(ports)
         except BaseException:
             end_services(startup.record, missing)
             write_record(self.home, kept)
             raise
+
+    def _make_pools(self, ports: Ports) -> None:
+        """Make the pool that tasks with GPUs wait in; without it Airflow would never start them."""
+        with AirflowClient(ports.airflow_url, user=USER, password=read_password(self.home)) as airflow:
+            airflow.ensure_pool(
+                "gpu", slots=max(1, len(visible_gpus())), description="A slot a GPU of this machine"
+            )
 
 
 def _running(record: PlatformRecord | None) -> dict[str, ProcessRecord]:

@@ -15,6 +15,8 @@ _PYTHON = (sys.executable, "-P", "-m")
 MIGRATION = (*_PYTHON, "airflow", "db", "migrate")
 """Makes or upgrades Airflow's database; runs to its end before Airflow's services start."""
 
+API_SERVER = "airflow-api-server"
+
 
 class Ending(IntEnum):
     """In which order services are ended: first what starts tasks, then what tasks talk to."""
@@ -75,7 +77,7 @@ def _model_server(ports: Ports) -> Service:
 
 def _airflow(ports: Ports) -> tuple[Service, ...]:
     api_server = Service(
-        name="airflow-api-server",
+        name=API_SERVER,
         title="Airflow API and UI",
         command=(*_PYTHON, "airflow", "api-server"),
         ending=Ending.SERVES_TASKS,

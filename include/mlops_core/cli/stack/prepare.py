@@ -1,0 +1,50 @@
+"""What runs once before Airflow's services: ``python -m mlops_core.cli.stack.prepare``, in a container.
+
+Airflow's tables are made or upgraded, the one user gets the password that was generated, and the pools get
+the size that the machine has. Each may be done again.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from mlops_core.cli.embedded.credentials import USER
+from mlops_core.cli.embedded.home import write_atomically
+from mlops_core.cli.embedded.services import MIGRATION
+
+_AIRFLOW = MIGRATION[: MIGRATION.index("airflow") + 1]
+_PASSWORDS_FILE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+
+
+def main() -> int:
+    """Prepare Airflow and return the exit code."""
+    passwords = {USER: os.environ["MLOPS_ADMIN_PASSWORD"]}
+    write_atomically(Path(os.environ[_PASSWORDS_FILE]), json.dumps(passwords) + "\n")
+    subprocess.run(MIGRATION, check=True)  # noqa: S603  a constant of this package
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(pools(gpus=int(os.environ["MLOPS_GPU_SLOTS"])), file)
+        file.flush()
+        subprocess.run((*_AIRFLOW, "pools", "import", file.name), check=True)  # noqa: S603  the same
+    return 0
+
+
+def pools(*, gpus: int) -> dict[str, dict[str, object]]:
+    """Return Airflow's pools for a machine with this number of GPUs.
+
+    A machine without one has a slot all the same: tasks that may do without a GPU wait in that pool, too.
+    """
+    return {
+        "gpu": {
+            "slots": max(1, gpus),
+            "description": "GPUs of this machine, one a slot",
+            # A task that waits for its container in the triggerer still has the GPU.
+            "include_deferred": True,
+        }
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
