@@ -2,20 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+from mlops_core.containers.labels import STACK
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_core.settings import Settings
-
-STACK_LABEL = "mlops.stack"
-"""Whose Airflow knows the task: several may share an engine."""
 
 
 def container_labels(context: "Context", settings: "Settings") -> dict[str, str]:
     """Return the labels that name a task instance."""
     task_instance = context["ti"]
     return {
-        STACK_LABEL: settings.stack_name,
+        STACK: settings.stack_name,
         "mlops.dag_id": task_instance.dag_id,
         "mlops.run_id": task_instance.run_id,
         "mlops.task_id": task_instance.task_id,

@@ -11,6 +11,8 @@ NAME = "mlops.name"
 NODE = "mlops.node"
 DIGEST = "mlops.digest"
 GPUS = "mlops.gpus"
+STACK = "mlops.stack"
+"""Whose platform a job belongs to: several may share an engine. Set by who makes the job."""
 
 LIVE_STATES = frozenset({"created", "running", "paused", "restarting"})
 """States in which a container has, or is about to get, what it claims."""

@@ -50,7 +50,9 @@ class DockerJobOperator(ContainerOperator):
         For an exit code that is not 0; with the last lines of the log.
     ContainerOutOfMemoryError, ImageMissingError
         Not retried by default.
-    DockerUnavailableError, ContainerInterruptedError, ContainerLostError, DiskFullError
+    DockerUnavailableError, ImageUnavailableError, DiskFullError
+        Retried by default.
+    ContainerInterruptedError, ContainerLostError
         Retried by default.
     """
 

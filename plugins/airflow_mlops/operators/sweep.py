@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_mlops.container_labels import STACK_LABEL
 from airflow_mlops.hooks.docker import connect_engine
 from airflow_mlops.operators.step import StepOperator
+from mlops_core.containers.labels import STACK
 from mlops_core.errors import DockerUnavailableError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SweepContainersOperator(StepOperator):
 
         def is_alive(container: "ManagedContainer") -> bool:
             labels = container.labels
-            if "mlops.dag_id" not in labels or labels.get(STACK_LABEL) != self.settings.stack_name:
+            if "mlops.dag_id" not in labels or labels.get(STACK) != self.settings.stack_name:
                 # Of no task, or of another Airflow's on the same engine: whoever started it ends it.
                 return True
             run_id, task_id = labels["mlops.run_id"], labels["mlops.task_id"]
