@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,19 +110,22 @@ class AirflowClient:
     def trigger(
         self, dag_id: str, *, conf: Mapping[str, Any] | None = None, partition_key: str | None = None
     ) -> DagRun:
-        """Start a run.
+        """Start one run, however often the request for it has to be sent.
 
         Raises
         ------
         PlatformError
             If the API refuses: a conf outside the DAG's schema is a 400, for example.
         """
-        body: dict[str, Any] = {"logical_date": None, "conf": dict(conf or {})}
+        # The id is chosen here, so that a request sent again finds the run that the lost answer was about.
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid4().hex[:8]}"
+        body: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
         if partition_key is not None:
             body["partition_key"] = partition_key
-        # Sent once: with the answer lost, a second request would make a second run.
-        answer = self._json("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, attempts=1)
-        return DagRun.model_validate(answer)
+        answer = self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        if answer.status_code == httpx.codes.CONFLICT:
+            return self.run(dag_id, run_id)
+        return DagRun.model_validate(_checked(answer))
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """Return one run as it is now."""
@@ -145,6 +149,23 @@ class AirflowClient:
             return None
         return _checked(response)["value"]
 
+    def answer(self, run: DagRun, task_id: str, *, option: str, fields: Mapping[str, Any]) -> None:
+        """Answer a task that waits for a person.
+
+        Raises
+        ------
+        PlatformError
+            If the API refuses: the user may not answer, or another answer came first.
+        """
+        task = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        body = {"chosen_options": [option], "params_input": dict(fields)}
+        answer = self._request("PATCH", task, json=body)
+        if answer.status_code == httpx.codes.CONFLICT:
+            given = self._json("GET", task)
+            if (given["chosen_options"], given["params_input"]) == ([option], dict(fields)):
+                return
+        _checked(answer)
+
     def log_tail(self, run: DagRun, task: TaskInstance, *, lines: int = 20) -> str:
         """Return the last lines of a task's log."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs"
@@ -162,13 +183,11 @@ class AirflowClient:
             if not body[key] or offset >= body["total_entries"]:
                 return
 
-    def _json(self, method: str, path: str, *, attempts: int = _ATTEMPTS, **options: Any) -> dict[str, Any]:
-        return _checked(self._request(method, path, attempts=attempts, **options))
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return _checked(self._request(method, path, **options))
 
-    def _request(
-        self, method: str, path: str, *, attempts: int = _ATTEMPTS, **options: Any
-    ) -> httpx.Response:
-        for attempt in range(1, attempts + 1):
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 if "Authorization" not in self._http.headers:
                     self._log_in()
@@ -178,13 +197,13 @@ class AirflowClient:
                     self._log_in()
                     response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
-                if attempt == attempts:
+                if attempt == _ATTEMPTS:
                     raise ServiceUnavailableError(
                         f"Airflow at {self._http.base_url} did not answer {method} {path}: "
                         f"{type(error).__name__}; see: mlops status"
                     ) from error
             else:
-                if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or attempt == attempts:
+                if response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or attempt == _ATTEMPTS:
                     return response
             time.sleep(self._pause_s * attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from mlops_core.cli.airflow_api import AirflowClient, DagRun, TaskInstance
-from mlops_core.errors import PlatformError, ServiceUnavailableError
+from mlops_core.errors import PlatformError
 
 Answer = Callable[[httpx.Request], httpx.Response]
 RUN = {"dag_id": "life__train", "dag_run_id": "manual__1", "state": "queued", "run_type": "manual"}
@@ -57,7 +57,9 @@ def test_a_run_is_triggered_with_its_conf_and_partition(airflow: Airflow, client
 
     assert run.run_id == "manual__1"
     (request,) = airflow.requests
-    assert json.loads(request.content) == {
+    sent = json.loads(request.content)
+    assert sent.pop("dag_run_id").startswith("manual__")
+    assert sent == {
         "logical_date": None,
         "conf": {"reason": "why"},
         "partition_key": "2013-01",
@@ -72,15 +74,76 @@ def test_a_refused_conf_is_reported_with_the_apis_reason(airflow: Airflow, clien
         client.trigger("life__train", conf={"seed": -1})
 
 
-def test_a_trigger_whose_answer_is_lost_is_not_repeated(airflow: Airflow, client: AirflowClient) -> None:
-    def lose(_: httpx.Request) -> httpx.Response:
+def test_a_trigger_whose_answer_is_lost_finds_the_run_that_it_made(
+    airflow: Airflow, client: AirflowClient
+) -> None:
+    made: dict[str, dict[str, str]] = {}
+
+    def make_and_lose(request: httpx.Request) -> httpx.Response:
+        run_id = json.loads(request.content)["dag_run_id"]
+        if run_id in made:
+            return httpx.Response(409, json={"detail": "there is one"})
+        made[run_id] = RUN | {"dag_run_id": run_id}
+        airflow.answers[f"/api/v2/dags/life__train/dagRuns/{run_id}"] = answer(**made[run_id])
         raise httpx.ReadTimeout("lost")
 
-    airflow.answers["/api/v2/dags/life__train/dagRuns"] = lose
+    airflow.answers["/api/v2/dags/life__train/dagRuns"] = make_and_lose
 
-    with pytest.raises(ServiceUnavailableError, match="did not answer POST"):
-        client.trigger("life__train")
-    assert len(airflow.requests) == 1
+    run = client.trigger("life__train")
+
+    assert [run.run_id] == list(made)
+
+
+def test_a_trigger_that_met_a_locked_database_is_sent_again(airflow: Airflow, client: AirflowClient) -> None:
+    asked_for: list[str] = []
+
+    def be_locked_once(request: httpx.Request) -> httpx.Response:
+        asked_for.append(json.loads(request.content)["dag_run_id"])
+        locked = len(asked_for) == 1
+        return httpx.Response(500 if locked else 200, json=RUN | {"dag_run_id": asked_for[-1]})
+
+    airflow.answers["/api/v2/dags/life__train/dagRuns"] = be_locked_once
+
+    run = client.trigger("life__train")
+
+    assert asked_for == [run.run_id, run.run_id]
+
+
+TASK = "/api/v2/dags/life__train/dagRuns/manual__1/taskInstances/approve/-1/hitlDetails"
+
+
+def test_a_waiting_task_is_answered_with_an_option_and_fields(
+    airflow: Airflow, client: AirflowClient
+) -> None:
+    airflow.answers[TASK] = answer()
+
+    client.answer(DagRun.model_validate(RUN), "approve", option="Approve", fields={"reason": "fine"})
+
+    (request,) = airflow.requests
+    assert request.method == "PATCH"
+    assert json.loads(request.content) == {
+        "chosen_options": ["Approve"],
+        "params_input": {"reason": "fine"},
+    }
+
+
+@pytest.mark.parametrize(("given", "is_ours"), [("Approve", True), ("Reject", False)])
+def test_an_answer_that_came_first_is_only_accepted_if_it_is_the_same(
+    airflow: Airflow, client: AirflowClient, given: str, is_ours: bool
+) -> None:
+    def conflict(request: httpx.Request) -> httpx.Response:
+        if request.method == "PATCH":
+            return httpx.Response(409, json={"detail": "answered already"})
+        return httpx.Response(200, json={"chosen_options": [given], "params_input": {"reason": "fine"}})
+
+    airflow.answers[TASK] = conflict
+    run, fields = DagRun.model_validate(RUN), {"reason": "fine"}
+
+    if is_ours:
+        client.answer(run, "approve", option="Approve", fields=fields)
+    else:
+        with pytest.raises(PlatformError, match="409 answered already"):
+            client.answer(run, "approve", option="Approve", fields=fields)
 
 
 def test_a_read_is_repeated_until_it_is_answered(airflow: Airflow, client: AirflowClient) -> None:
