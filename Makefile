@@ -18,7 +18,7 @@ lint: $(READY) ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .
 
 unit: $(READY) ; @.venv/bin/pytest -q -n 2 -m "$(FAST)"
 
-faults: $(READY) ; @.ci/with-engine .venv/bin/python tests/faults/kill_matrix.py  ## kill containers and their tasks in every way
+faults: $(READY) ; @.venv/bin/python tests/faults/ledger_kills.py && .ci/with-engine .venv/bin/python tests/faults/kill_matrix.py  ## kill registrations, containers and their tasks in every way
 
 bench: $(READY) ; @set -e; for benchmark in tests/benchmarks/bench_*.py; do .ci/with-engine .venv/bin/python $$benchmark; done  ## measure
 
@@ -45,5 +45,5 @@ $(READY): pyproject.toml constraints.txt
 	@rm -f $@
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode -c constraints.txt -e '.[airflow,demo,dev,docker,torch]'
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode -c constraints.txt -e '.[airflow,demo,dev,docker,onnx,torch]'
 	@touch $@

@@ -17,8 +17,9 @@ RUN pip install --no-cache-dir --disable-pip-version-check ${UV} \
 COPY pyproject.toml README.md LICENSE ./
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps -e .
 # New volumes take over who owns the folder that they are mounted on.
-RUN mkdir -p /var/lib/airflow /var/lib/airflow-users /var/lib/mlflow /var/lib/mlops /var/lib/mlops-data /var/log/airflow \
-    && chown 65532:65532 /var/lib/airflow /var/lib/airflow-users /var/lib/mlflow /var/lib/mlops /var/lib/mlops-data /var/log/airflow
+RUN mkdir -p /var/lib && cd /var/lib && mkdir -p airflow airflow-users mlflow mlops mlops-data mlops-signing mlops-trusted /var/log/airflow \
+    && chown 65532:65532 airflow airflow-users mlflow mlops mlops-data mlops-signing mlops-trusted /var/log/airflow \
+    && chmod 0700 mlops-signing
 COPY include include
 COPY plugins plugins
 COPY dags dags
