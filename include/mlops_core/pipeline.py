@@ -6,38 +6,97 @@ that fails at night.
 
 import datetime as dt
 import re
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
+from mlops_core.consistency import problems_of
 from mlops_core.declaration import PATTERN_WORDS, Declaration
 from mlops_core.errors import DeclarationError
 from mlops_core.evaluation import metrics as _metrics  # noqa: F401  registers the metrics
-from mlops_core.evaluation.catalogue import Metric, Task, find_metric, metrics_for
+from mlops_core.evaluation.catalogue import Metric, Task, find_metric
+from mlops_core.gates import (
+    AbsoluteGate,
+    CalibrationGate,
+    ChampionGate,
+    CustomGate,
+    FairnessGate,
+    Gate,
+    LatencyGate,
+    LeakageGate,
+    ReplayGate,
+    RobustnessGate,
+    SizeGate,
+    SkewGate,
+    SliceGate,
+)
+from mlops_core.names import PARTITION_PATTERN, ColumnName, MetricName, Name, Partition
+from mlops_core.policies import (
+    ApprovalPolicy,
+    CardDeclaration,
+    EvaluationPolicy,
+    ExplanationPolicy,
+    FairnessPolicy,
+    LeakagePolicy,
+    MonitorPolicy,
+    Perturbation,
+    ReplayPolicy,
+    RetentionPolicy,
+    RetrainingPolicy,
+    Risk,
+    RobustnessPolicy,
+    ServingPolicy,
+    SlicePolicy,
+)
 from mlops_core.references import FunctionReference, resolve
 from mlops_core.runners import Docker, InProcess, RunnerDeclaration
+from mlops_core.search import ParameterName, Search
 from mlops_core.settings import Settings
 
-_NAME = r"^[a-z][a-z0-9_]{0,62}$"
-_PARTITION = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
-PATTERN_WORDS[_NAME] = "use a lower-case letter, then up to 62 lower-case letters, digits and '_'"
-PATTERN_WORDS[_PARTITION] = "use a letter or digit, then up to 63 letters, digits, '_', '.', ':' and '-'"
+__all__ = [
+    "AbsoluteGate",
+    "ApprovalPolicy",
+    "CalibrationGate",
+    "Candidate",
+    "CardDeclaration",
+    "ChampionGate",
+    "ColumnName",
+    "CustomGate",
+    "EvaluationPolicy",
+    "ExplanationPolicy",
+    "FairnessGate",
+    "FairnessPolicy",
+    "Gate",
+    "HoldoutSplit",
+    "LatencyGate",
+    "LeakageGate",
+    "LeakagePolicy",
+    "MetricName",
+    "MonitorPolicy",
+    "Name",
+    "Partition",
+    "Perturbation",
+    "Pipeline",
+    "ReplayGate",
+    "ReplayPolicy",
+    "RetentionPolicy",
+    "RetrainingPolicy",
+    "Risk",
+    "RobustnessGate",
+    "RobustnessPolicy",
+    "ServingPolicy",
+    "SizeGate",
+    "SkewGate",
+    "SliceGate",
+    "SlicePolicy",
+    "load_pipeline",
+]
 
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
-"""A lower-case identifier: safe as a DAG id, a table's folder and a registered model's name."""
 
-ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-Partition = Annotated[str, StringConstraints(pattern=_PARTITION)]
-"""A partition's key, for example ``2013-07``: no slash, so that it is safe as a folder's name."""
-
-MetricName = Annotated[str, StringConstraints(min_length=1)]
-
-
-def _check_parameter_name(name: str) -> str:
-    if name in {"features", "target", "seed"}:
-        raise ValueError("the train job itself passes features, target and seed to fit; use another name")
-    return name
+def _check_folds(folds: int) -> int:
+    if folds != 0 and not 2 <= folds <= 20:
+        raise ValueError("give 2 to 20 folds, or 0 for no cross-validation")
+    return folds
 
 
 def _check_cron(schedule: str) -> str:
@@ -48,8 +107,8 @@ def _check_cron(schedule: str) -> str:
 
 def _check_partition_format(text: str) -> str:
     first, second = (dt.date(year, month, 1).strftime(text) for year, month in ((2012, 1), (2013, 2)))
-    if not re.fullmatch(_PARTITION, first):
-        raise ValueError(f"it makes the partition {first!r}; {PATTERN_WORDS[_PARTITION]}")
+    if not re.fullmatch(PARTITION_PATTERN, first):
+        raise ValueError(f"it makes the partition {first!r}; {PATTERN_WORDS[PARTITION_PATTERN]}")
     months = [dt.date(year, month, 1).strftime(text) for year in (2012, 2013) for month in range(1, 13)]
     if months != sorted(months):
         raise ValueError(
@@ -70,40 +129,12 @@ class Candidate(Declaration):
 
     name: Name
     fit: FunctionReference
-    parameters: dict[Annotated[Name, AfterValidator(_check_parameter_name)], JsonValue] = Field(
-        default_factory=dict
+    parameters: dict[ParameterName, JsonValue] = Field(default_factory=dict)
+    search: Search | None = Field(default=None, description="Parameters that the train job looks for")
+    cross_validation: Annotated[int, AfterValidator(_check_folds)] = Field(
+        default=0, description="Folds of the training rows that the candidate is tried on; its search too"
     )
     runner: RunnerDeclaration | None = Field(default=None, description="The pipeline's if None")
-
-
-class AbsoluteGate(Declaration):
-    """The challenger's metric must reach a bound: ``minimum`` or ``maximum``, the bound itself included."""
-
-    kind: Literal["absolute"] = "absolute"
-    metric: MetricName
-    minimum: float | None = None
-    maximum: float | None = None
-
-    @model_validator(mode="after")
-    def _has_one_bound(self) -> Self:
-        if (self.minimum is None) == (self.maximum is None):
-            raise ValueError("give one bound, either minimum or maximum")
-        return self
-
-
-class ChampionGate(Declaration):
-    """The challenger must not be worse than the champion by ``margin`` or more on the same rows.
-
-    Non-inferiority by paired bootstrap: it passes when the lower confidence limit of the improvement (signed
-    so that more is better) lies above ``-margin``. A margin of 0 asks for proof that it is better.
-    """
-
-    kind: Literal["champion"] = "champion"
-    metric: MetricName
-    margin: float = Field(default=0.0, ge=0)
-
-
-Gate = Annotated[AbsoluteGate | ChampionGate, Field(discriminator="kind")]
 
 
 class HoldoutSplit(Declaration):
@@ -112,47 +143,6 @@ class HoldoutSplit(Declaration):
     holdout_partitions: int = Field(default=1, ge=1)
     training_partitions: int | None = Field(
         default=None, ge=1, description="The latest that many; all if None"
-    )
-
-
-class EvaluationPolicy(Declaration):
-    """How scores get their uncertainty."""
-
-    resamples: int = Field(default=500, ge=100, le=10_000)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-
-
-class MonitorPolicy(Declaration):
-    """What the monitor calls a finding. Thresholds are calibrated at each window's size."""
-
-    false_alarm_rate: float = Field(
-        default=0.01, gt=0, le=0.2, description="For a whole window without drift"
-    )
-    minimum_rows: int = Field(default=100, ge=20, description="Fewer rows are insufficient data")
-    minimum_effect: float = Field(
-        default=0.1, ge=0, le=1, description="Total variation distance worth a finding"
-    )
-    drifted_share: float = Field(
-        default=0.3, gt=0, le=1, description="Share of features that makes data drift"
-    )
-    minimum_label_coverage: float = Field(default=0.8, gt=0, le=1)
-    performance_margin: float = Field(
-        default=0.02, gt=0, description="Loss of the first gate's metric worth a finding"
-    )
-    reference_rows: int = Field(default=20_000, ge=100, description="Rows kept in the reference profile")
-
-
-class RetrainingPolicy(Declaration):
-    """When the monitor's findings ask for a retraining, and when they may not."""
-
-    on: frozenset[Literal["data_drift", "prediction_drift", "performance"]] = frozenset(
-        {"prediction_drift", "performance"}
-    )
-    persistence_windows: int = Field(default=1, ge=1, description="Findings in that many windows in a row")
-    cooldown_partitions: int = Field(default=1, ge=1, description="New partitions since the last training")
-    cooldown_hours: float = Field(default=0.0, ge=0, description="Hours since the last training")
-    request_expires_hours: float = Field(
-        default=24.0, gt=0, description="A request that no training answered is open that long; one may be"
     )
 
 
@@ -198,6 +188,10 @@ class Pipeline(Declaration):
     evaluation: EvaluationPolicy = EvaluationPolicy()
     monitor: MonitorPolicy = MonitorPolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()
+    risk: Risk = Field(default="low", description="Decides which gates are required and who approves")
+    approval: ApprovalPolicy = ApprovalPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
+    card: CardDeclaration = CardDeclaration()
     trusted_types: frozenset[str] = Field(
         default=frozenset(), description="Types beyond scikit-learn's that a stored model may hold"
     )
@@ -208,15 +202,16 @@ class Pipeline(Declaration):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        problems = [*_candidate_problems(self), *_gate_problems(self), *_column_problems(self)]
+        problems = list(problems_of(self))
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
 
     @property
     def primary_metric(self) -> Metric:
-        """The first gate's metric: it ranks candidates and is watched in production."""
-        return find_metric(self.gates[0].metric)
+        """The metric of the first absolute or champion gate: it ranks candidates and is watched."""
+        ranking = (gate.metric for gate in self.gates if isinstance(gate, AbsoluteGate | ChampionGate))
+        return find_metric(next(ranking))
 
     def candidate(self, name: str) -> Candidate:
         """Return the candidate of that name.
@@ -235,64 +230,6 @@ class Pipeline(Declaration):
     def runner_of(self, candidate: str) -> InProcess | Docker:
         """Return where the candidate of that name is fitted: as it says, the pipeline, or the platform."""
         return self.candidate(candidate).runner or self.runner or Settings.from_environment().runner
-
-
-def _candidate_problems(pipeline: Pipeline) -> Iterator[str]:
-    names = [candidate.name for candidate in pipeline.candidates]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            yield f"candidates.{place}.name: every candidate needs a name of its own (got {name!r} again)"
-
-
-def _gate_problems(pipeline: Pipeline) -> Iterator[str]:
-    for place, gate in enumerate(pipeline.gates):
-        try:
-            metric = find_metric(gate.metric)
-        except DeclarationError as error:
-            yield f"gates.{place}.metric: {error}"
-            continue
-        if pipeline.task not in metric.tasks:
-            fitting = ", ".join(metric.name for metric in metrics_for(pipeline.task))
-            yield f"gates.{place}.metric: {gate.metric!r} does not judge {pipeline.task.value}; use {fitting}"
-        elif isinstance(gate, AbsoluteGate):
-            yield from _bound_problems(gate, metric, place=place, gates=pipeline.gates)
-
-
-def _bound_problems(
-    gate: AbsoluteGate, metric: Metric, *, place: int, gates: tuple[Gate, ...]
-) -> Iterator[str]:
-    side = "minimum" if gate.maximum is None else "maximum"
-    bound = gate.minimum if gate.maximum is None else gate.maximum
-    if bound is None or not metric.holds(bound):
-        yield f"gates.{place}.{side}: {metric.name} lies in {metric.range} (got {bound})"
-    # The wrong side alone lets every bad model through; beside the right one it guards against leakage.
-    right, better = ("minimum", "more") if metric.greater_is_better else ("maximum", "less")
-    if not any(_bounds_the_bad_side(other, metric) for other in gates):
-        reason = f"{metric.name} is better when it is {better}, so the gate needs a {right}"
-        yield f"gates.{place}.{side}: {reason} (got a {side})"
-
-
-def _bounds_the_bad_side(gate: Gate, metric: Metric) -> bool:
-    if gate.metric != metric.name:
-        return False
-    if isinstance(gate, ChampionGate):
-        return True
-    return gate.maximum is None if metric.greater_is_better else gate.minimum is None
-
-
-def _column_problems(pipeline: Pipeline) -> Iterator[str]:
-    features = pipeline.features or ()
-    if pipeline.key == pipeline.target:
-        yield f"key: it names a row, so it cannot be the target (got {pipeline.key!r})"
-    if pipeline.target in features:
-        yield f"features: the target may not be a feature (got {pipeline.target!r})"
-    if pipeline.key is not None and pipeline.key in features:
-        yield f"features: the key names a row and may not be a feature (got {pipeline.key!r})"
-    repeated = sorted({name for name in features if features.count(name) > 1})
-    if repeated:
-        yield f"features: name each column once (got {', '.join(map(repr, repeated))} again)"
-    if pipeline.labels is not None and pipeline.key is None:
-        yield "key: labels are joined to predictions by it; name the column that identifies a row (got None)"
 
 
 def load_pipeline(reference: str) -> Pipeline:

@@ -81,7 +81,7 @@ def test_a_declaration_survives_json() -> None:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt field": (
         {"loader": ..., "lodaer": "toy_models:load"},
-        "lodaer: no such field, did you mean 'loader'; fields: candidates, description, evaluation,",
+        "lodaer: no such field, did you mean 'loader'; fields: approval, candidates, card, description,",
     ),
     "the value of a misspelt field": ({"lodaer": "x"}, "(got 'x')"),
     "a missing field": ({"target": ...}, "target: it is missing and has no default"),
@@ -122,7 +122,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a misspelt field of a candidate": (
         {"candidates": [{"name": "trees", "fti": "toy_models:fit_trees"}]},
-        "candidates.0.fti: no such field, did you mean 'fit'; fields: fit, name, parameters",
+        "candidates.0.fti: no such field, did you mean 'fit'; fields: cross_validation, fit, name,",
     ),
     "a candidate without its function": (
         {"candidates": [{"name": "trees"}]},
@@ -195,11 +195,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a gate of an unknown kind": (
         {"gates": [{**AUC, "kind": "relative"}]},
-        "gates.0: its 'kind' must be one of 'absolute', 'champion' (got {'kind': 'relative'",
+        "gates.0: its 'kind' must be one of 'absolute', 'champion', 'slice', 'fairness', 'calibration', ",
     ),
     "a gate without its kind": (
         {"gates": [{"metric": "roc_auc", "minimum": 0.7}]},
-        "gates.0: its 'kind' must be one of 'absolute', 'champion'",
+        "gates.0: its 'kind' must be one of 'absolute', 'champion', 'slice', 'fairness', 'calibration', ",
     ),
     "a margin below zero": (
         {"gates": [{"kind": "champion", "metric": "roc_auc", "margin": -0.1}]},
