@@ -10,13 +10,18 @@ for _variable in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 from docker_engine import docker_engine, python_image, stack_images, train_image  # noqa: E402  after the variables
+from postgres_server import postgres_server, postgres_url  # noqa: E402
 from servers import local_tracking_uri, mlflow_server  # noqa: E402
+from signing_keys import signing_keys  # noqa: E402
 
 __all__ = [
     "docker_engine",
     "local_tracking_uri",
     "mlflow_server",
+    "postgres_server",
+    "postgres_url",
     "python_image",
+    "signing_keys",
     "stack_images",
     "train_image",
 ]

@@ -21,7 +21,12 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.cwd() / ".mlops")
     data_uri: str = Field(default="", description="Folder of the Delta tables")
     reports_path: Path = Field(default=Path(), description="Folder of the pages that the web UI shows")
+    archive_path: str = Field(default="", description="Folder or URI of the archives of retired versions")
     ledger_url: str = Field(default="", description="SQLAlchemy URL")
+    signing_key: Path = Field(
+        default=Path(), description="Private key that signs versions; only where they are registered"
+    )
+    trusted_keys: Path = Field(default=Path(), description="Folder of the public keys that are believed")
     tracking_uri: str = "http://127.0.0.1:5000"
     model_server_url: str = "http://127.0.0.1:8000"
     stack_name: str = Field(
@@ -52,7 +57,10 @@ class Settings(BaseSettings):
         derived: dict[str, object] = {
             "data_uri": str(home / "data"),
             "reports_path": home / "reports",
+            "archive_path": str(home / "archive"),
             "ledger_url": f"sqlite:///{home / 'ledger.db'}",
+            "signing_key": home / "keys" / "signing.pem",
+            "trusted_keys": home / "keys" / "trusted",
             "stack_name": str(home),
         }
         return {**derived, **values, "home": home}

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from browser import chromium
 from embedded_platform import PROJECT, OwnPlatform
 from training_containers import training_variables
+
+__all__ = ["chromium", "toy_platform"]
 
 _DAGS = Path(__file__).parent / "dags"
 _TESTS = PROJECT / "tests"

@@ -17,7 +17,8 @@ from mlflow.models import Model
 
 from mlops_core.errors import UntrustedModelError
 from mlops_core.evaluation.catalogue import Task
-from mlops_core.models import skops_format, torch_format
+from mlops_core.models import onnx_format, skops_format, torch_format
+from mlops_core.models.formats import ONNX, TORCH, Format, allowed_format
 from mlops_core.models.frames import conform
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.network import NetworkEstimator, as_estimator
@@ -28,7 +29,8 @@ from mlops_core.pipeline import Pipeline
 _MODEL_FILE = "MLmodel"
 _EXAMPLE_FILE = "input_example.json"
 _METADATA_KEY = "mlops"
-# MLflow writes it beside a model that is downloaded by its registered name; nothing loads it.
+# MLflow writes it beside a model that is downloaded by its registered name. No digest covers it, so it is
+# never read, whatever it holds.
 _NOT_OF_THE_MODEL = frozenset({"registered_model_meta"})
 
 
@@ -90,6 +92,7 @@ def bind_directory(directory: Path, logged: LoggedModel) -> None:
     model.model_uuid = logged.model_id
     model.model_id = logged.model_id
     model.run_id = logged.source_run_id
+    model.model_size_bytes = sum(len(content) for content in _read_files(directory).values())
     model.save(str(directory / _MODEL_FILE))
 
 
@@ -125,7 +128,7 @@ def read_directory(
             f"the model files in {directory} have the digest {found}, not {digest}: they were changed after "
             "they were stored; nothing of them was loaded"
         )
-    model = _parse_model(files, directory)
+    model, stored_as = _parse_model(files, directory)
     declared = (model.metadata or {}).get(_METADATA_KEY) or {}
     try:
         task = Task(declared["task"])
@@ -134,7 +137,9 @@ def read_directory(
     except (KeyError, AttributeError, ValueError) as error:
         raise UntrustedModelError(f"{directory} was not stored by a train job: {error!r}") from error
     allowed = declared.get("trusted_types", ()) if trusted_types is None else tuple(trusted_types)
-    if torch_format.names_format(model.flavors):
+    if stored_as is ONNX:
+        estimator: Any = onnx_format.read_estimator(files, task=task, classes=declared.get("classes", ()))
+    elif stored_as is TORCH:
         known = declared.get("packages", ()) if packages is None else tuple(packages)
         estimator = torch_format.read_network(files, trusted_types=allowed, packages=known)
     else:
@@ -154,6 +159,10 @@ def _read_files(directory: Path) -> dict[str, bytes]:
         name = path.relative_to(directory).as_posix()
         if path.is_symlink():
             raise UntrustedModelError(f"{directory} holds the link {name}; a model is made of files alone")
+        if not (path.is_file() or path.is_dir()):
+            raise UntrustedModelError(
+                f"{directory} holds {name}, which is no file; a model is made of files alone"
+            )
         if path.is_file() and name not in _NOT_OF_THE_MODEL:
             files[name] = path.read_bytes()
     if not files:
@@ -168,18 +177,19 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def _parse_model(files: Mapping[str, bytes], directory: Path) -> Model:
+def _parse_model(files: Mapping[str, bytes], directory: Path) -> tuple[Model, Format]:
     if _MODEL_FILE not in files:
         raise UntrustedModelError(f"{directory} holds no {_MODEL_FILE}")
-    model = Model.from_dict(yaml.safe_load(files[_MODEL_FILE]))
-    if not torch_format.names_format(model.flavors):
-        found = skops_format.stored_format(model.flavors)
-        if found != skops_format.FORMAT:
-            raise UntrustedModelError(
-                f"{directory} is stored in the format {found!r}, which can run code when it is loaded; "
-                f"store it as {skops_format.FORMAT!r}, or as {torch_format.FORMAT!r} for a torch module"
-            )
-    return model
+    try:
+        described = yaml.safe_load(files[_MODEL_FILE])
+        flavours = described["flavors"]
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise UntrustedModelError(
+            f"{directory} holds an {_MODEL_FILE} that describes no model: {error!r}"
+        ) from error
+    # Before MLflow sees the description: what is refused is looked at no further.
+    stored_as = allowed_format(flavours, files=files)
+    return Model.from_dict(described), stored_as
 
 
 def _signature(features: Mapping[str, str], *, labels: Any) -> Any:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mlops_core.errors import DeclarationError, UntrustedModelError
 from mlops_core.evaluation.catalogue import Task
+from mlops_core.models.canonical import canonical_estimator
 from mlops_core.pipeline import Pipeline
 
 TRUSTED_TYPES = frozenset(
@@ -40,7 +41,6 @@ TRUSTED_TYPES = frozenset(
 
 FORMAT = "skops"
 
-_FLAVOUR = "sklearn"
 _IMPORTS_TORCH = "sklearn.externals.array_api_compat.torch"
 _ESTIMATOR_FILE = "model.skops"
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
@@ -76,11 +76,8 @@ def write_estimator(
         pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
         metadata=dict(details),
     )
-
-
-def stored_format(flavours: Mapping[str, Any]) -> str:
-    """Return the format that an MLmodel's flavours name."""
-    return str(flavours.get(_FLAVOUR, {}).get("serialization_format", "unknown"))
+    stored = directory / _ESTIMATOR_FILE
+    stored.write_bytes(canonical_estimator(stored.read_bytes()))
 
 
 def read_estimator(files: Mapping[str, bytes], *, trusted_types: Iterable[str]) -> Any:

@@ -14,6 +14,7 @@ from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from mlops_core.errors import UntrustedModelError
+from mlops_core.models.content import CONTENT_DIGEST_TAG, content_digest
 from mlops_core.models.directory import bind_directory, model_digest, read_directory, write_directory
 from mlops_core.models.frames import feature_types
 from mlops_core.models.loaded import LoadedModel, Predictions
@@ -28,6 +29,7 @@ __all__ = [
     "ModelRecord",
     "ModelReference",
     "Predictions",
+    "check_files",
     "load_model",
     "log_model",
     "model_digest",
@@ -100,7 +102,8 @@ def log_model(
             bind_directory(directory, logged)
             digest = model_digest(directory)
             client.log_model_artifacts(logged.model_id, str(directory))
-            client.set_logged_model_tags(logged.model_id, {DIGEST_TAG: digest})
+            tags = {DIGEST_TAG: digest, CONTENT_DIGEST_TAG: content_digest(directory)}
+            client.set_logged_model_tags(logged.model_id, tags)
             client.finalize_logged_model(logged.model_id, "READY")
             # Last, because a run's outputs cannot be taken back.
             client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
@@ -147,6 +150,40 @@ def load_model(
     if not kept.is_dir():
         _keep(reference, tracking_uri=tracking_uri, kept=kept)
     return read_directory(kept, digest=reference.digest, trusted_types=trusted_types, packages=packages)
+
+
+def check_files(reference: ModelReference, *, tracking_uri: str) -> None:
+    """Download a stored model and compare its digest; nothing of it is loaded.
+
+    Raises
+    ------
+    UntrustedModelError
+        If the files differ from the digest, or are gone.
+    RegistryUnavailableError
+        If the server does not answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlops-model-") as folder:
+        download_model(reference, tracking_uri=tracking_uri, folder=Path(folder))
+
+
+def download_model(reference: ModelReference, *, tracking_uri: str, folder: Path) -> Path:
+    """Download a stored model below a folder and compare its digest; return where its files lie.
+
+    Raises
+    ------
+    UntrustedModelError
+        If the files differ from the digest, or are gone.
+    RegistryUnavailableError
+        If the server does not answer.
+    """
+    directory = _download(reference, tracking_uri=tracking_uri, folder=folder)
+    found = model_digest(directory)
+    if found != reference.digest:
+        raise UntrustedModelError(
+            f"the model files of {reference.uri} have the digest {found}, not {reference.digest}: they were "
+            "changed after they were stored"
+        )
+    return directory
 
 
 def _parameters(estimator: Any) -> dict[str, str]:

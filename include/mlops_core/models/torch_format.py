@@ -52,11 +52,6 @@ def packages_of(pipeline: Pipeline) -> frozenset[str]:
     return frozenset(_root(reference) for reference in references if reference)
 
 
-def names_format(flavours: Mapping[str, Any]) -> bool:
-    """Whether an MLmodel's flavours name this format."""
-    return bool(flavours.get(_FLAVOUR, {}).get("serialization_format") == FORMAT)
-
-
 def write_network(
     directory: Path,
     *,

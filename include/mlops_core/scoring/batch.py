@@ -16,18 +16,21 @@ from mlops_core.errors import (
     RegistryMismatchError,
 )
 from mlops_core.evaluation.catalogue import Task
-from mlops_core.models.stored import LoadedModel, Predictions, load_model
+from mlops_core.models.loaded import LoadedModel, Predictions
+from mlops_core.models.version import load_version
 from mlops_core.pipeline import Name, Partition, Pipeline
+from mlops_core.predictions import (
+    DIGEST_COLUMN,
+    KEY_COLUMN,
+    LABEL_COLUMN,
+    SCORE_COLUMN,
+    VERSION_COLUMN,
+    predictions_table_of,
+)
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import VersionRecord
 
 _log = logging.getLogger(__name__)
-
-KEY_COLUMN = "key"
-SCORE_COLUMN = "score"
-LABEL_COLUMN = "label"
-VERSION_COLUMN = "model_version"
-DIGEST_COLUMN = "model_digest"
 
 
 class ScoredPartition(Document):
@@ -50,7 +53,7 @@ class ScoredPartition(Document):
 
 def predictions_table(pipeline: Pipeline) -> str:
     """Return the name under which the snapshot store holds a pipeline's predictions."""
-    return f"{pipeline.name}/predictions"
+    return predictions_table_of(pipeline.name)
 
 
 def score_partition(
@@ -78,7 +81,7 @@ def score_partition(
     NotInProductionError
         If there is no version.
     UntrustedModelError
-        If the model's files differ from their digest.
+        If no trusted key signed the version, or the model's files differ from their digest.
     CorruptedDataError
         If the partition's files do.
     EvaluationError
@@ -88,7 +91,7 @@ def score_partition(
         raise NotInProductionError(
             f"{pipeline.name!r} has no version in production; promote one to score {published.partition}"
         )
-    model = load_model(version, tracking_uri=tracking_uri)
+    model = load_version(version, tracking_uri=tracking_uri)
     if pipeline.target in model.features:
         raise DeclarationError(
             f"version {version.version} of {pipeline.name!r} was fitted on the target {pipeline.target!r};"

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mlops_core.errors import InvalidRecordsError
+from mlops_core.models.problem import Problem
 from mlops_core.serving.body import BodyRefusedError, read_body
 from mlops_core.serving.follower import Follower
 from mlops_core.serving.metrics import NO_MODEL, ServerMetrics
@@ -20,7 +21,6 @@ from mlops_core.serving.prediction import Answer, ServedModel
 from mlops_core.serving.protocol import (
     ModelDescription,
     PredictionAnswer,
-    Problem,
     ReadyReport,
     Refusal,
 )

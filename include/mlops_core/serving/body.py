@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
-from mlops_core.serving.protocol import Problem
+from mlops_core.models.problem import Problem
 
 
 class BodyRefusedError(Exception):

@@ -142,7 +142,7 @@ def verify_deployment(
     ModelServerUnavailableError
         If it does not answer or did not follow in time; a retry may help.
     """
-    from mlops_core.serving.records import records_of
+    from mlops_core.models.records import records_of
 
     with ModelServer(model_server_url, transport=transport) as server:
         _wait_until_served(deployment, server, timeout_s=timeout_s, poll_interval_s=poll_interval_s)

@@ -8,11 +8,12 @@ import pandas as pd
 from pydantic_core import to_json
 
 from mlops_core.errors import InvalidRecordsError, RejectedError, VerificationError
-from mlops_core.evaluation.catalogue import Task
-from mlops_core.models.stored import LoadedModel, Predictions, load_model
+from mlops_core.models.loaded import LoadedModel, Predictions
+from mlops_core.models.problem import Problem
+from mlops_core.models.records import MOST_PROBLEMS, RecordsSchema, answers_of, records_of
+from mlops_core.models.version import load_version
 from mlops_core.registry.records import Deployment, VersionRecord
-from mlops_core.serving.protocol import ModelDescription, Problem, VersionIdentity
-from mlops_core.serving.records import MOST_PROBLEMS, RecordsSchema, records_of
+from mlops_core.serving.protocol import ModelDescription, VersionIdentity
 
 _LONGEST_REASON = 200
 
@@ -52,7 +53,7 @@ class ServedModel:
             "model": self.version.model,
             "version": self.version.version,
             "digest": self.version.digest,
-            "predictions": _rows(predictions, self.model),
+            "predictions": answers_of(predictions, self.model),
         }
         return Answer(body=to_json(content), rows=len(frame))
 
@@ -113,14 +114,14 @@ def load_served_model(
     Raises
     ------
     UntrustedModelError
-        If its files differ from the digest in the ledger.
+        If no trusted key signed it, or its files differ from the digest in the ledger.
     RegistryUnavailableError
         If MLflow does not answer.
     VerificationError
         If it cannot predict its own input example.
     """
     version = deployment.version
-    model = load_model(version, tracking_uri=tracking_uri, cache=cache)
+    model = load_version(version, tracking_uri=tracking_uri, cache=cache)
     served = ServedModel(
         version=version, model=model, schema=RecordsSchema(model.features, max_records=max_records)
     )
@@ -131,14 +132,3 @@ def load_served_model(
             f"model {version.model!r} version {version.version} cannot predict its own input example: {error}"
         ) from error
     return served
-
-
-def _rows(predictions: Predictions, model: LoadedModel) -> list[dict[str, object]]:
-    scores: list[object] = predictions.scores.tolist()
-    if model.task is Task.MULTICLASS_CLASSIFICATION:
-        classes = [str(name) for name in model.classes]
-        scores = [dict(zip(classes, row, strict=True)) for row in predictions.scores.tolist()]
-    return [
-        {"score": score, "label": label}
-        for score, label in zip(scores, predictions.labels.tolist(), strict=True)
-    ]

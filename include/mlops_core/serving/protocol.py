@@ -5,17 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from mlops_core.document import Document
+from mlops_core.models.problem import Problem
 from mlops_core.registry.records import Digest, VersionRecord
-
-
-class Problem(Document):
-    """One thing that is wrong with a request, and where: ``("records", 3, "distance")``."""
-
-    loc: tuple[str | int, ...]
-    msg: str
-
-    def __str__(self) -> str:
-        return f"{'.'.join(str(part) for part in self.loc)}: {self.msg}"
 
 
 class Refusal(Document):

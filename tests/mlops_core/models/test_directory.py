@@ -1,6 +1,7 @@
 """A model's directory is verified before anything of it is parsed, and never unpickled."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -147,6 +148,53 @@ def test_what_mlflow_adds_on_download_by_name_does_not_change_the_digest(directo
     (directory / "registered_model_meta").write_text("model_name: toy\nmodel_version: 1\n")
 
     assert model_digest(directory) == digest
+
+
+@pytest.mark.parametrize(
+    "content", [b"model_name: toy\n", b"!!python/object/apply:os.system [id]\n", b"\xff\x00"]
+)
+def test_what_mlflow_adds_on_download_by_name_is_never_read(
+    directory: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = model_digest(directory)
+    (directory / "registered_model_meta").write_bytes(content)
+    read_bytes, opened = Path.read_bytes, set()
+
+    def noted(path: Path) -> bytes:
+        opened.add(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+
+    assert read_directory(directory, digest=digest).digest == digest
+    assert "registered_model_meta" not in opened
+    assert "model.skops" in opened
+
+
+def test_the_name_that_mlflow_adds_hides_no_other_files(directory: Path) -> None:
+    digest = model_digest(directory)
+    (directory / "registered_model_meta").mkdir()
+    (directory / "registered_model_meta" / "evil.py").write_text("")
+
+    with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
+        read_directory(directory, digest=digest)
+
+
+def test_what_is_neither_file_nor_folder_is_refused(directory: Path) -> None:
+    os.mkfifo(directory / "pipe")
+
+    with pytest.raises(UntrustedModelError, match="holds pipe, which is no file"):
+        model_digest(directory)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "flavors:", "flavors: [sklearn]", "a: [", "flavors: {sklearn: 1}"]
+)
+def test_a_description_that_describes_nothing_is_refused(directory: Path, content: str) -> None:
+    (directory / "MLmodel").write_text(content)
+
+    with pytest.raises(UntrustedModelError, match=r"describes no model|names no flavours"):
+        read_directory(directory, digest=model_digest(directory))
 
 
 def test_a_link_is_refused(directory: Path, tmp_path: Path) -> None:

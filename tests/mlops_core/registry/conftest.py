@@ -20,8 +20,36 @@ def clock() -> Clock:
     return Clock()
 
 
+# What a ledger promises, promised on both databases.
+_ON_BOTH = {
+    "test_approvals",
+    "test_audit",
+    "test_deployments",
+    "test_evaluations",
+    "test_events",
+    "test_migrations",
+    "test_production",
+    "test_retirements",
+    "test_retraining",
+    "test_versions",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames and Path(str(metafunc.module.__file__)).stem in _ON_BOTH:
+        databases = ["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)]
+        metafunc.parametrize("database", databases, indirect=True)
+
+
 @pytest.fixture
-def ledger_url(tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def ledger_url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    if database == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
     return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 

@@ -106,5 +106,5 @@ def store(tmp_path: Any) -> SnapshotStore:
 @pytest.fixture
 def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     models = Models()
-    monkeypatch.setattr("mlops_core.scoring.batch.load_model", models.load)
+    monkeypatch.setattr("mlops_core.scoring.batch.load_version", models.load)
     return models

@@ -7,9 +7,10 @@ import pytest
 
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DataRejectedError, RegistryMismatchError, SnapshotMissingError
+from mlops_core.predictions import VERSION_COLUMN
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import VersionRecord
-from mlops_core.scoring.batch import VERSION_COLUMN, find_scored, predictions_table
+from mlops_core.scoring.batch import find_scored, predictions_table
 from toy_models import BINARY, ROWS, load
 
 PARTITION = "2013-01"

@@ -12,6 +12,7 @@ from mlops_core.registry.records import VersionRecord
 from mlops_core.scoring.batch import ScoredPartition, score_partition
 from mlops_core.tracking import adopt_or_create_run, tracking_client
 from servers import MlflowServer
+from signing_keys import signed
 
 
 @pytest.mark.integration
@@ -31,8 +32,8 @@ def test_a_stored_model_is_verified_and_scores_as_it_did_before_it_was_stored(
         pipeline=examples.pipeline(),
         input_example=model.input_example,
     )
-    version = VersionRecord(
-        model="flights", version=1, digest=record.digest, uri=record.uri, run_id=record.run_id
+    version = signed(
+        VersionRecord(model="flights", version=1, digest=record.digest, uri=record.uri, run_id=record.run_id)
     )
 
     def score(version: VersionRecord) -> ScoredPartition:
@@ -48,5 +49,7 @@ def test_a_stored_model_is_verified_and_scores_as_it_did_before_it_was_stored(
 
     scores = store.read(predictions.snapshot)["score"].to_numpy()
     np.testing.assert_array_equal(scores, model.predict(examples.rows().to_pandas()).scores)
-    with pytest.raises(UntrustedModelError):
+    with pytest.raises(UntrustedModelError, match="does not fit its signature"):
         score(version.model_copy(update={"digest": "f" * 64}))
+    with pytest.raises(UntrustedModelError, match="is not signed"):
+        score(version.model_copy(update={"signature": None}))

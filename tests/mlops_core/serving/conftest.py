@@ -14,13 +14,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from mlops_core.evaluation.catalogue import Task
+from mlops_core.models.records import RecordsSchema
 from mlops_core.models.stored import LoadedModel
 from mlops_core.registry.records import Deployment, VersionRecord
 from mlops_core.serving.app import create_app
 from mlops_core.serving.follower import Follower
 from mlops_core.serving.metrics import ServerMetrics
 from mlops_core.serving.prediction import ServedModel
-from mlops_core.serving.records import RecordsSchema
 from mlops_core.serving.settings import ServerSettings
 
 FEATURES = {"distance": "double", "carrier": "string", "is_weekend": "boolean"}

@@ -23,6 +23,7 @@ from mlops_core.serving.client import ModelServer, verify_deployment
 from mlops_core.tracking import adopt_or_create_run, tracking_client
 from model_server import ModelServerProcess
 from servers import MlflowServer, free_port
+from signing_keys import signed
 
 pytestmark = pytest.mark.integration
 
@@ -41,7 +42,7 @@ class Production:
         self.records: dict[int, VersionRecord] = {}
         self._keys = (f"operation/{number}" for number in itertools.count())
 
-    def register(self, version: int) -> VersionRecord:
+    def register(self, version: int, *, is_signed: bool = True) -> VersionRecord:
         """Log a model whose probabilities are the version's own, and record it."""
         client = tracking_client(self.tracking_uri)
         key = f"{self.name}/{version}"
@@ -67,6 +68,7 @@ class Production:
             run_id=run_id,
             evidence_digest=EVIDENCE,
         )
+        record = signed(record) if is_signed else record
         self.records[version] = record
         return self.ledger.record_version(record, operation_key=key, actor="a test")
 
@@ -189,6 +191,22 @@ def test_a_tampered_version_is_refused_and_the_good_one_serves_on(
     assert httpx.get(f"{server.url}/ready").status_code == 200
     metrics = httpx.get(f"{server.url}/metrics").text
     assert f'mlops_deployment_broken{{model="{production.name}"}} 1.0' in metrics
+
+
+def test_a_version_that_nobody_signed_is_refused_and_the_good_one_serves_on(
+    production: Production, server: ModelServerProcess
+) -> None:
+    production.register(1)
+    production.register(2, is_signed=False)
+    production.verify(production.deploy(1), server)
+    own = production.load(1)
+
+    with pytest.raises(VerificationError, match=r"refuses .*UntrustedModelError.* is not signed"):
+        verify_deployment(
+            production.deploy(2), model_server_url=server.url, model=own, timeout_s=60, poll_interval_s=0.05
+        )
+
+    assert predict(server, production.name).json()["version"] == 1
 
 
 def test_without_its_ledger_the_server_serves_on(production: Production, server: ModelServerProcess) -> None:

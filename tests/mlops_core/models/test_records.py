@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_core.errors import DeclarationError, InvalidRecordsError
-from mlops_core.serving.protocol import Problem
-from mlops_core.serving.records import MOST_PROBLEMS, RecordsSchema, records_of
+from mlops_core.models.problem import Problem
+from mlops_core.models.records import MOST_PROBLEMS, RecordsSchema, records_of
 
 FEATURES = {"distance": "double", "carrier": "string", "is_weekend": "boolean", "at": "datetime"}
 GOOD = {"distance": 512.5, "carrier": "UA", "is_weekend": True, "at": "2013-07-01T18:00:00"}

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, core_schema, from_json
 
 from mlops_core.errors import DeclarationError, InvalidRecordsError
+from mlops_core.evaluation.catalogue import Task
 from mlops_core.models.frames import BOOLEAN, DATETIME, DOUBLE, STRING
-from mlops_core.serving.protocol import Problem
+from mlops_core.models.loaded import LoadedModel, Predictions
+from mlops_core.models.problem import Problem
 
 MOST_PROBLEMS = 20
 _LONGEST_NAME = 128
@@ -153,6 +155,18 @@ def records_of(frame: pd.DataFrame, features: Mapping[str, str]) -> list[Record]
         name: [_json_value(value, kind) for value in frame[name].tolist()] for name, kind in features.items()
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def answers_of(predictions: Predictions, model: LoadedModel) -> list[Record]:
+    """Return a score and a label a row, as the model server answers them; multiclass: a score by class."""
+    scores: list[Any] = predictions.scores.tolist()
+    if model.task is Task.MULTICLASS_CLASSIFICATION:
+        classes = [str(name) for name in model.classes]
+        scores = [dict(zip(classes, row, strict=True)) for row in scores]
+    return [
+        {"score": score, "label": label}
+        for score, label in zip(scores, predictions.labels.tolist(), strict=True)
+    ]
 
 
 def _array(values: list[Any], dtype: pd.StringDtype | np.dtype) -> Any:

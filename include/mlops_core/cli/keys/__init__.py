@@ -1,0 +1,1 @@
+"""``mlops keys``: the pair that signs model versions, and the public keys that are trusted."""
