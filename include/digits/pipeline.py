@@ -3,6 +3,7 @@
 from digits.columns import KEY, PARTITIONS, PIXELS, TARGET
 from mlops_core.pipeline import AbsoluteGate, Candidate, ChampionGate, Pipeline
 from mlops_core.runners import Docker
+from mlops_core.search import Float, Search
 
 PIPELINE = Pipeline(
     name="digits",
@@ -21,7 +22,12 @@ PIPELINE = Pipeline(
             fit="digits.networks:fit_convolutional_network",
             runner=Docker(memory_mb=2048, cpus=2),
         ),
-        Candidate(name="logistic_regression", fit="digits.models:fit_logistic_regression"),
+        Candidate(
+            name="logistic_regression",
+            fit="digits.models:fit_logistic_regression",
+            search=Search(parameters={"c": Float(low=0.01, high=10.0, log=True)}, trials=6, folds=2),
+            cross_validation=2,
+        ),
     ),
     gates=(
         AbsoluteGate(metric="accuracy", minimum=0.85),

@@ -74,6 +74,9 @@ def plan_training(
             snapshot=snapshot,
             split=split,
             parameters=candidate.parameters,
+            # The metric decides which parameters win, and so belongs to the job's digest.
+            search=candidate.search and candidate.search.judged_by(pipeline.primary_metric.name),
+            cross_validation=candidate.cross_validation,
             seed=pipeline.seed if request.seed is None else request.seed,
             operation_key=key_of(operation_key, candidate.name),
             tracking_uri=tracking_uri,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import tuning_models
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, RetrainingRefusedError
 from mlops_core.planning import TrainingRequest, plan_training
@@ -105,3 +106,23 @@ def test_a_training_leaves_its_record_in_the_ledger(desk: Desk) -> None:
         "one",
         "ada",
     )
+
+
+def test_a_job_has_its_candidates_search_with_the_metric_that_ranks_and_its_folds(desk: Desk) -> None:
+    desk.store.write_partition("constant", "2013-01", tuning_models.load("2013-01"))
+    desk.store.write_partition("constant", "2013-02", tuning_models.load("2013-02"))
+
+    plan = plan_training(
+        tuning_models.PIPELINE,
+        request=TrainingRequest(requested_by="person", actor="ada", candidates=("nested", "plain")),
+        reference="tuning_models:PIPELINE",
+        store=desk.store,
+        ledger=desk.ledger,
+        tracking_uri="http://127.0.0.1:1",
+        operation_key="one",
+    )
+
+    nested, plain = plan.jobs
+    assert nested.search == tuning_models.SEARCH.model_copy(update={"metric": "mae"})
+    assert plain.search is None
+    assert (nested.cross_validation, plain.cross_validation) == (3, 3)

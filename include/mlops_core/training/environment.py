@@ -6,11 +6,18 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from pydantic import Field
+
 from mlops_core.document import Document
 
 CODE_VERSION_VARIABLE = "MLOPS_CODE_VERSION"
 """Environment variable with the commit of code that is not in its repository; ``+modified`` if it differs."""
 
+_THREADS_OF = {"openmp": "OMP_NUM_THREADS", "openblas": "OPENBLAS_NUM_THREADS", "mkl": "MKL_NUM_THREADS"}
+THREAD_VARIABLES = frozenset(_THREADS_OF.values())
+"""All that are ever recorded; a record is no reason to set others."""
+
+_PROCESSORS = Path("/proc/cpuinfo")
 _MODIFIED = "+modified"
 _GIT_SECONDS = 10
 
@@ -33,6 +40,11 @@ class Environment(Document):
     cpus: int
     packages: dict[str, str]
     code: CodeVersion | None
+    processor: str = ""
+    threads: dict[str, int] = Field(
+        default_factory=dict,
+        description="By environment variable: set so, libraries compute in as many threads again",
+    )
 
 
 def capture_environment(folder: Path) -> Environment:
@@ -43,6 +55,8 @@ def capture_environment(folder: Path) -> Environment:
         cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         packages=_packages(),
         code=code_version(folder),
+        processor=_processor(),
+        threads=_threads(),
     )
 
 
@@ -66,6 +80,32 @@ def _packages() -> dict[str, str]:
         if distribution.name
     }
     return dict(sorted(versions.items()))
+
+
+def _threads() -> dict[str, int]:
+    """Return how many threads compute: in another number of them, floats are added up in another order."""
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_info
+
+    threads: dict[str, int] = {}
+    for pool in threadpool_info():
+        variable = _THREADS_OF.get(pool["internal_api"])
+        if variable is not None:
+            threads[variable] = max(threads.get(variable, 0), pool["num_threads"])
+    openmp = _THREADS_OF["openmp"]
+    if openmp in threads and not os.environ.get(openmp):
+        # Where nobody has said how many, scikit-learn and torch take one a core.
+        threads[openmp] = min(threads[openmp], cpu_count(only_physical_cores=True))
+    return threads
+
+
+def _processor() -> str:
+    try:
+        described = _PROCESSORS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    named = [line.partition(":")[2] for line in described.splitlines() if line.startswith("model name")]
+    return named[0].strip() if named else platform.processor()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

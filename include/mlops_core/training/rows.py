@@ -1,6 +1,6 @@
 """From a snapshot's table to the features and the target that a candidate is fitted on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -26,11 +26,23 @@ class LabelledRows:
         Same length, without a missing value.
     types
         Type by feature, in the order of the columns.
+    partitions
+        The key of each row's partition, in time order; empty where it was not read.
     """
 
     features: pd.DataFrame
     target: pd.Series
     types: dict[str, str]
+    partitions: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=object))
+
+    def take(self, places: np.ndarray) -> "LabelledRows":
+        """Return the rows at some places, numbered anew."""
+        return LabelledRows(
+            features=self.features.iloc[places].reset_index(drop=True),
+            target=self.target.iloc[places].reset_index(drop=True),
+            types=self.types,
+            partitions=self.partitions[places] if len(self.partitions) else self.partitions,
+        )
 
 
 def feature_names(pipeline: Pipeline, schema: pa.Schema) -> tuple[str, ...]:
@@ -86,7 +98,15 @@ def labelled_rows(table: pa.Table, *, pipeline: Pipeline) -> LabelledRows:
         features=conform(known.select(list(names)).to_pandas(), types),
         target=_target(known[pipeline.target], pipeline),
         types=types,
+        partitions=_partitions(known),
     )
+
+
+def _partitions(table: pa.Table) -> np.ndarray:
+    if PARTITION_COLUMN not in table.schema.names:
+        return np.empty(0, dtype=object)
+    keys: np.ndarray = table[PARTITION_COLUMN].to_pandas().to_numpy(dtype=object)
+    return keys
 
 
 def _feature_type(field: pa.Field) -> str:

@@ -24,6 +24,10 @@ from mlops_core.training.environment import Environment
 from mlops_core.training.job import TrainJob, TrainResult
 
 JOB_DIGEST_TAG = "mlops.job_digest"
+JOB_FILE = "train_job.json"
+ENVIRONMENT_FILE = "environment.json"
+JOB_FILE = "train_job.json"
+ENVIRONMENT_FILE = "environment.json"
 RESULT_FILE = "train_result.json"
 
 _LONGEST_PARAMETER = 6000
@@ -113,8 +117,8 @@ def log_job(client: MlflowClient, run_id: str, *, job: TrainJob, environment: En
         for start in range(0, len(parameters), _PARAMETERS_A_CALL):
             client.log_batch(run_id, params=parameters[start : start + _PARAMETERS_A_CALL])
         client.log_batch(run_id, tags=tags)
-        client.log_text(run_id, job.model_dump_json(indent=2), "train_job.json")
-        client.log_text(run_id, environment.model_dump_json(indent=2), "environment.json")
+        client.log_text(run_id, job.model_dump_json(indent=2), JOB_FILE)
+        client.log_text(run_id, environment.model_dump_json(indent=2), ENVIRONMENT_FILE)
 
 
 def log_dataset(

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from mlops_core.data.parquet import PARTITION_COLUMN
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, RegistryUnavailableError, RejectedError
 from mlops_core.models.loaded import LoadedModel
@@ -21,6 +22,7 @@ from mlops_core.training.context import (
     training_context,
 )
 from mlops_core.training.environment import capture_environment
+from mlops_core.training.fit import fit_candidate
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.metrics import training_metrics
 from mlops_core.training.processes import (
@@ -34,7 +36,8 @@ from mlops_core.training.processes import (
 )
 from mlops_core.training.resources import ResourceMonitor, log_usage
 from mlops_core.training.rows import LabelledRows, labelled_rows
-from mlops_core.training.seeds import seeded
+from mlops_core.training.tuning.record import log_tuned
+from mlops_core.training.tuning.step import choose_parameters
 
 _EXAMPLE_ROWS = 5
 
@@ -141,7 +144,13 @@ def _fit_beside(processes: Processes, *, job: TrainJob, pipeline: Pipeline, fit:
             world_size=processes.world_size,
         )
         with failing_alike(), training_context(context):
-            _fit(fit, rows=_read_rows(job, pipeline), job=job)
+            fit_candidate(
+                fit,
+                _read_rows(job, pipeline),
+                candidate=job.candidate,
+                parameters=job.parameters,
+                seed=job.seed,
+            )
         word = hear()
     # On its own disk, where it kept its own.
     delete_checkpoints(checkpoint_folder(job))
@@ -156,9 +165,12 @@ def _fit_in_run(
     tracked.log_job(client, run_id, job=job, environment=environment)
     rows = _read_rows(job, pipeline)
     tracked.log_dataset(client, run_id, job=job, features=rows.types, rows=len(rows.target))
+    chosen = choose_parameters(context, rows, job=job, pipeline=pipeline, fit=fit)
     others.fit()
     with ResourceMonitor() as monitor:
-        estimator = _fit(fit, rows=rows, job=job)
+        estimator = fit_candidate(
+            fit, rows, candidate=job.candidate, parameters=chosen.parameters, seed=job.seed
+        )
     fit_seconds = monitor.usage.wall_seconds
     others.fitted()
     log.info("fitted %s on %d rows in %.1f s", job.candidate, len(rows.target), fit_seconds)
@@ -182,33 +194,23 @@ def _fit_in_run(
         candidate=job.candidate,
         run_id=run_id,
         model=record,
-        parameters=job.parameters,
+        parameters=dict(chosen.parameters),
         rows=len(rows.target),
         fit_seconds=fit_seconds,
         training_metrics=training_metrics(fitted, rows, seed=job.seed),
+        tuning=chosen.tuning,
+        cross_validation=chosen.cross_validation,
     )
     log_usage(client, run_id, monitor.usage)
+    log_tuned(context, chosen.tuning)
     tracked.log_result(client, run_id, result=result)
     return result
 
 
 def _read_rows(job: TrainJob, pipeline: Pipeline) -> LabelledRows:
+    store, partitions = SnapshotStore(job.data_uri), job.split.training_partitions
     columns = None if pipeline.features is None else [*pipeline.features, pipeline.target]
-    table = SnapshotStore(job.data_uri).read(
-        job.snapshot, partitions=job.split.training_partitions, columns=columns
-    )
-    return labelled_rows(table, pipeline=pipeline)
-
-
-def _fit(fit: Any, *, rows: LabelledRows, job: TrainJob) -> Any:
-    # Shallow copies: pandas copies what is written to, so a fit that changes them changes its own.
-    features, target = rows.features.copy(deep=False), rows.target.copy(deep=False)
-    try:
-        call = inspect.signature(fit).bind(features, target, seed=job.seed, **job.parameters)
-    except TypeError as error:
-        raise DeclarationError(
-            f"candidate {job.candidate!r}: its fit cannot be called with (features, target, seed, "
-            f"{', '.join(job.parameters) or 'no parameters'}): {error}"
-        ) from error
-    with seeded(job.seed):
-        return fit(*call.args, **call.kwargs)
+    if job.needs_folds:
+        columns = columns or store.schema(job.snapshot, partition=partitions[0]).names
+        columns = [*columns, PARTITION_COLUMN]
+    return labelled_rows(store.read(job.snapshot, partitions=partitions, columns=columns), pipeline=pipeline)

@@ -28,6 +28,30 @@ def test_versions_are_those_of_this_process(tmp_path: Path) -> None:
     assert Environment.model_validate_json(environment.model_dump_json()) == environment
 
 
+def test_the_threads_are_those_that_libraries_compute_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = [
+        {"internal_api": "openmp", "num_threads": 8},
+        {"internal_api": "openblas", "num_threads": 2},
+        {"internal_api": "openblas", "num_threads": 8},
+        {"internal_api": "blis", "num_threads": 3},
+    ]
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: pools)
+    monkeypatch.setattr("joblib.cpu_count", lambda only_physical_cores: 4)  # noqa: ARG005  joblib's own name
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    assert capture_environment(tmp_path).threads == {"OMP_NUM_THREADS": 4, "OPENBLAS_NUM_THREADS": 8}
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert capture_environment(tmp_path).threads == {"OMP_NUM_THREADS": 8, "OPENBLAS_NUM_THREADS": 8}
+
+
+def test_an_environment_of_before_threads_were_recorded_is_read(tmp_path: Path) -> None:
+    recorded = capture_environment(tmp_path).model_dump(exclude={"threads", "processor"})
+
+    assert Environment.model_validate(recorded).threads == {}
+
+
 def test_a_committed_folder_has_its_commit(repository: Path) -> None:
     code = code_version(repository)
 

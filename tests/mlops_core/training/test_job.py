@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
+from mlops_core.search import Integer, Search
 from mlops_core.training.job import SplitIdentity, TrainJob
 
 
@@ -40,6 +41,18 @@ def test_the_split_is_part_of_the_digest(make_job: Callable[..., TrainJob], spli
     other = split.model_copy(update={"training_partitions": ("2013-02",), "digest": "other"})
 
     assert make_job(split=other).digest() != make_job().digest()
+
+
+def test_a_rehearsal_tries_a_search_and_folds_twice(make_job: Callable[..., TrainJob]) -> None:
+    search = Search(parameters={"iterations": Integer(low=1, high=9)}, trials=30, folds=5)
+    job = make_job(parameters={}, search=search, cross_validation=4)
+
+    short = job.rehearsed()
+
+    assert short.search is not None
+    assert (short.search.trials, short.search.folds, short.cross_validation) == (2, 2, 2)
+    assert short.search.parameters == search.parameters
+    assert make_job().rehearsed() == make_job()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -124,3 +125,29 @@ def test_whole_numbers_have_one_type_with_and_without_gaps() -> None:
         labelled_rows(full, pipeline=toy_models.BINARY).features.dtypes.tolist()
         == labelled_rows(TABLE, pipeline=toy_models.BINARY).features.dtypes.tolist()
     )
+
+
+def test_rows_know_their_partition_where_it_was_read_and_are_no_feature_of_it() -> None:
+    keys = ["2013-01"] * 150 + ["2013-02"] * (TABLE.num_rows - 150)
+    read = TABLE.append_column("partition", pa.array(keys))
+    unlabelled = TABLE["positive"].slice(0, 150).null_count
+
+    rows = labelled_rows(read, pipeline=toy_models.BINARY)
+
+    assert rows.partitions.tolist().count("2013-01") == 150 - unlabelled
+    assert len(rows.partitions) == len(rows.target)
+    assert "partition" not in rows.features
+    assert labelled_rows(TABLE, pipeline=toy_models.BINARY).partitions.size == 0
+
+
+def test_some_of_the_rows_are_numbered_anew_and_keep_everything_else() -> None:
+    read = TABLE.append_column("partition", pa.array([f"p{row}" for row in range(TABLE.num_rows)]))
+    rows = labelled_rows(read, pipeline=toy_models.BINARY)
+
+    taken = rows.take(np.array([5, 2]))
+
+    assert taken.features.index.tolist() == taken.target.index.tolist() == [0, 1]
+    assert taken.target.tolist() == [rows.target[5], rows.target[2]]
+    assert taken.partitions.tolist() == [rows.partitions[5], rows.partitions[2]]
+    assert taken.features.dtypes.equals(rows.features.dtypes)
+    assert taken.types == rows.types

@@ -1,0 +1,1 @@
+"""Looking for parameters, and cross-validation: both on the training rows alone."""
