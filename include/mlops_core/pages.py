@@ -112,7 +112,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = _format_cell
+    environment.filters["cell"] = format_cell
     environment.tests["badge"] = lambda value: isinstance(value, Badge)
     environment.tests["quantity"] = _is_quantity
     environment.filters["kind"] = lambda block: type(block).__name__
@@ -123,7 +123,8 @@ def _is_quantity(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _format_cell(value: Cell) -> str:
+def format_cell(value: Cell) -> str:
+    """Return a value as a table shows it."""
     match value:
         case None:
             return "\N{EN DASH}"

@@ -24,8 +24,8 @@ from mlops_core.data.documents import PartitionEntry
 from mlops_core.data.parquet import PARTITION_COLUMN
 from mlops_core.errors import CommitConflictError, CorruptedDataError, SnapshotMissingError
 
-_DIGEST = "mlops.snapshot_digest"
-_FILE = re.compile(r"partition=(?P<partition>[^/]+)/(?P<digest>[0-9a-f]{64})\.parquet")
+SNAPSHOT_DIGEST = "mlops.snapshot_digest"
+PARTITION_FILE = re.compile(r"partition=(?P<partition>[^/]+)/(?P<digest>[0-9a-f]{64})\.parquet")
 # Old versions stay readable, and the commit that carries a version's digest stays in the log.
 _CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
@@ -115,7 +115,7 @@ class DeltaLog:
             data_change=True,
             stats=json.dumps({"numRecords": entry.rows}),
         )
-        properties = CommitProperties(custom_metadata={_DIGEST: state.digest}, max_commit_retries=0)
+        properties = CommitProperties(custom_metadata={SNAPSHOT_DIGEST: state.digest}, max_commit_retries=0)
         table_schema = Schema.from_arrow(schema.append(pa.field(PARTITION_COLUMN, pa.string())))
         if after is None:
             self._create(action, schema=table_schema, properties=properties)
@@ -161,7 +161,7 @@ class DeltaLog:
         for line in commit.to_pybytes().splitlines():
             action = json.loads(line)
             if "commitInfo" in action:
-                return action["commitInfo"].get(_DIGEST)
+                return action["commitInfo"].get(SNAPSHOT_DIGEST)
         return None
 
     def _state(self, table: DeltaTable) -> LogState:
@@ -173,7 +173,7 @@ class DeltaLog:
         return LogState(version=table.version(), entries=entries)
 
     def _entry(self, action: dict[str, object]) -> PartitionEntry:
-        match = _FILE.fullmatch(str(action["path"]))
+        match = PARTITION_FILE.fullmatch(str(action["path"]))
         values = action["partition"]
         partition = values.get(PARTITION_COLUMN) if isinstance(values, dict) else None
         if match is None or match["partition"] != partition:

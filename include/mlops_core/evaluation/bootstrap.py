@@ -10,9 +10,10 @@ Efron (1979), "Bootstrap methods: another look at the jackknife", section 2. Per
 Efron (1981), "Nonparametric standard errors and confidence intervals", section 4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -20,10 +21,15 @@ from scipy import sparse
 from mlops_core.errors import EmptySampleError, EvaluationError
 from mlops_core.evaluation.catalogue import Metric, Task
 from mlops_core.evaluation.outcome import Outcome
-from mlops_core.evaluation.ranking import Areas, weighted_areas
+from mlops_core.evaluation.ranking import Areas, Trace, trace, weighted_areas
 
 _BLOCK_BYTES = 8 * 2**20
 """Of weights held at once: small enough for the processor's cache, large enough for few Python calls."""
+
+_CHUNK_ROWS = 2**16
+"""Rows that are drawn from at a time: 16 bits number them, and their counts stay in the nearest cache."""
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,20 @@ class WeightedRows:
         The rows.
     weights : shape (resamples, rows)
         How often each row was drawn. Any weights that are not negative will do.
+    known
+        What was computed of the rows alone; handed from one block of resamples to the next.
     """
 
     outcome: Outcome
     weights: np.ndarray
+    known: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, compute: Callable[[Outcome], _Value]) -> _Value:
+        """Return what a function says of the rows, computed once for all blocks of resamples."""
+        if compute not in self.known:
+            self.known[compute] = compute(self.outcome)
+        value: _Value = self.known[compute]
+        return value
 
     @cached_property
     def total(self) -> np.ndarray:
@@ -49,34 +65,33 @@ class WeightedRows:
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Return the weighted mean of a value a row, shape (resamples,)."""
-        mean: np.ndarray = (self.weights @ np.asarray(values, dtype=np.float64)) / self.total
+        # Not by "@", whose threads wait for each other longer than one alone would take.
+        sums: np.ndarray = np.einsum("ij,j->i", self.weights, np.asarray(values, dtype=np.float64))
+        mean: np.ndarray = sums / self.total
         return mean
 
-    def sums(self, values: np.ndarray, *, groups: np.ndarray, count: int) -> np.ndarray:
+    def sums(self, compute: Callable[[Outcome], tuple[np.ndarray, np.ndarray]], *, count: int) -> np.ndarray:
         """Return the weighted sum of a value a row within groups of rows, shape (resamples, count).
 
         Parameters
         ----------
-        values : shape (rows,)
-        groups : shape (rows,)
-            Each row's group, from 0 to ``count - 1``.
+        compute
+            Of the rows: a value of each, and the group of each, from 0 to ``count - 1``.
         """
-        rows = np.arange(self.outcome.rows)
-        members = sparse.csr_array(
-            (np.asarray(values, dtype=np.float64), (rows, groups)), shape=(self.outcome.rows, count)
-        )
-        return np.asarray(self.weights @ members)
+        if ("sums", compute) not in self.known:
+            self.known["sums", compute] = _members(*compute(self.outcome), count=count)
+        members = self.known["sums", compute]
+        # One after the other: a product with all of them would turn the whole block around first.
+        return np.stack([members @ weights for weights in self.weights])
 
     @cached_property
     def class_totals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights by class, each of shape (resamples, classes): correctly predicted, predicted, true."""
-        truth, labels = self.outcome.truth, self.outcome.labels
         count = len(self.outcome.classes)
-        ones = np.ones(self.outcome.rows)
         return (
-            self.sums(truth == labels, groups=truth, count=count),
-            self.sums(ones, groups=labels, count=count),
-            self.sums(ones, groups=truth, count=count),
+            self.sums(_correct, count=count),
+            self.sums(_predicted, count=count),
+            self.sums(_true, count=count),
         )
 
     @cached_property
@@ -85,13 +100,8 @@ class WeightedRows:
 
         Binary classification has one ranking, of the positive class; multiclass has one a class.
         """
-        outcome = self.outcome
-        positive_classes = [1] if outcome.task is Task.BINARY_CLASSIFICATION else range(len(outcome.classes))
         # One class after the other: all their running sums at once would not be bounded.
-        areas = [
-            weighted_areas(ranking, positive=outcome.truth == number, weights=self.weights)
-            for ranking, number in zip(outcome.rankings, positive_classes, strict=True)
-        ]
+        areas = [weighted_areas(one, weights=self.weights) for one in self.once(_traces)]
         return Areas(
             roc=np.stack([area.roc for area in areas], axis=1),
             precision_recall=np.stack([area.precision_recall for area in areas], axis=1),
@@ -134,8 +144,13 @@ def resample(
         raise EvaluationError(f"models were scored on different numbers of rows ({counts}); nothing to pair")
     if rows == {0}:
         raise EmptySampleError("a bootstrap of no rows was asked for; there must be at least one")
+    ordered = _by_first_ranking(outcomes)
+    known: list[dict[Any, Any]] = [{} for _ in ordered]
     blocks: list[list[dict[str, np.ndarray]]] = [
-        [_compute(WeightedRows(outcome=outcome, weights=weights), metrics) for outcome in outcomes]
+        [
+            _compute(WeightedRows(outcome=outcome, weights=weights, known=own), metrics)
+            for outcome, own in zip(ordered, known, strict=True)
+        ]
         for weights in _draw_blocks(rows.pop(), resamples=resamples, seed=seed)
     ]
     return [
@@ -177,8 +192,56 @@ def _draw_blocks(rows: int, *, resamples: int, seed: int) -> Iterator[np.ndarray
     for first in range(0, resamples, at_once):
         weights = np.empty((min(at_once, resamples - first), rows))
         for weight in weights:
-            weight[:] = np.bincount(generator.integers(rows, size=rows), minlength=rows)
+            _draw(weight, generator)
         yield weights
+
+
+def _draw(weight: np.ndarray, generator: np.random.Generator) -> None:
+    """Draw one resample: first how many of its rows come from each chunk, then which of the chunk."""
+    starts = range(0, len(weight), _CHUNK_ROWS)
+    chunks = [weight[start : start + _CHUNK_ROWS] for start in starts]
+    sizes = np.array([len(chunk) for chunk in chunks])
+    for chunk, count in zip(chunks, generator.multinomial(len(weight), sizes / len(weight)), strict=True):
+        drawn = generator.integers(len(chunk), size=count, dtype=np.uint16)
+        chunk[:] = np.bincount(drawn, minlength=len(chunk))
+
+
+def _by_first_ranking(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Put the rows of all in the order of the first one's scores: chance does not care which row is which.
+
+    Its ranking then reads the weights from first to last, and need not gather them.
+    """
+    if outcomes[0].task is not Task.BINARY_CLASSIFICATION:
+        return list(outcomes)
+    order = outcomes[0].rankings[0].order
+    return [outcome.take(order) for outcome in outcomes]
+
+
+def _members(values: np.ndarray, groups: np.ndarray, *, count: int) -> sparse.csr_array:
+    there = np.flatnonzero(values)
+    return sparse.csr_array(
+        (np.asarray(values[there], dtype=np.float64), (groups[there], there)), shape=(count, len(values))
+    )
+
+
+def _correct(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    return outcome.truth == outcome.labels, outcome.truth
+
+
+def _predicted(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones(outcome.rows), outcome.labels
+
+
+def _true(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones(outcome.rows), outcome.truth
+
+
+def _traces(outcome: Outcome) -> list[Trace]:
+    positive_classes = [1] if outcome.task is Task.BINARY_CLASSIFICATION else range(len(outcome.classes))
+    return [
+        trace(ranking, positive=outcome.truth == number)
+        for ranking, number in zip(outcome.rankings, positive_classes, strict=True)
+    ]
 
 
 def _compute(rows: WeightedRows, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_core.errors import DeclarationError, UnknownMetricError
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    import pandas as pd
 
     from mlops_core.evaluation.bootstrap import WeightedRows
     from mlops_core.evaluation.outcome import Outcome
+    from mlops_core.models.loaded import Predictions
 
 
 class Task(StrEnum):
@@ -53,6 +55,20 @@ class Metric:
     def holds(self, value: float) -> bool:
         """Whether a value is finite and inside the range."""
         return math.isfinite(value) and self.lower <= value <= self.upper
+
+    def score(
+        self, task: Task, *, truth: "pd.Series", predictions: "Predictions", classes: tuple[Any, ...] = ()
+    ) -> float:
+        """Return the value of a model's predictions on some rows.
+
+        Raises
+        ------
+        EvaluationError
+            If the predictions do not fit the rows, or the metric is undefined on them.
+        """
+        from mlops_core.evaluation.outcome import Outcome
+
+        return self.compute(Outcome.of(task, truth=truth, predictions=predictions, classes=classes))
 
     def improvement(self, new: float, *, over: float) -> float:
         """Return the difference, signed so that more is better."""

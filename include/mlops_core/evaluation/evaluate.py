@@ -1,7 +1,7 @@
 """Score all candidates and the champion on the same held-out rows, and let the gates judge the best one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,16 +10,20 @@ from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, EvaluationError
 from mlops_core.evaluation.catalogue import Metric
 from mlops_core.evaluation.evidence import log_evidence, read_report
+from mlops_core.evaluation.examination import Depth, Examination, ExaminedModel, examine, unexaminable
 from mlops_core.evaluation.gates import Evidence, judge
 from mlops_core.evaluation.holdout import HeldOutRows, read_holdout
-from mlops_core.evaluation.measurement import Attempt, Measurement, attempt, compare, measure
+from mlops_core.evaluation.measurement import Measurement, attempt, compare, measure
 from mlops_core.evaluation.page import render
 from mlops_core.evaluation.report import CandidateEvaluation, ChampionEvaluation, EvaluationReport
 from mlops_core.evaluation.tables import calibration, confusion_matrix
+from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.record import ModelRecord
 from mlops_core.models.stored import load_model
+from mlops_core.models.version import load_version
 from mlops_core.pipeline import Pipeline
 from mlops_core.reports import ReportStore, safe_key
+from mlops_core.signing import Signature
 from mlops_core.tracking import tracking_client
 from mlops_core.training.job import TrainingPlan, TrainResult
 
@@ -36,19 +40,29 @@ class _ChampionRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    model: str
     version: int
     run_id: str
     uri: str
     digest: str
+    evidence_digest: str | None
+    signature: Signature | None
 
     @property
-    def model(self) -> ModelRecord:
+    def stored(self) -> ModelRecord:
         model_id = self.uri.rpartition("/")[2]
         return ModelRecord(run_id=self.run_id, model_id=model_id, uri=self.uri, digest=self.digest)
 
 
 class _Measured(NamedTuple):
     result: TrainResult
+    model: LoadedModel
+    measurement: Measurement
+
+
+class _Rival(NamedTuple):
+    record: _ChampionRecord
+    model: LoadedModel
     measurement: Measurement
 
 
@@ -61,13 +75,14 @@ def evaluate(
     tracking_uri: str,
     reports: ReportStore,
     report_key: str,
+    former_uses: Callable[[str], int] = lambda _: 0,
 ) -> EvaluationReport:
     """Judge the best candidate on the held-out rows, and keep the evidence.
 
     The rows are read once and every model is given the same ones. The best candidate by the primary metric is
-    the challenger. The report and its page are written to the challenger's MLflow run under the report's
-    digest, the scores to every candidate's run, and the page to the report store. A repeated call writes the
-    same again.
+    the challenger; what the pipeline declares beside the scores is examined of it alone. The report and its
+    page are written to the challenger's MLflow run under the report's digest, the scores to every candidate's
+    run, and the page to the report store. A repeated call writes the same again.
 
     Parameters
     ----------
@@ -77,6 +92,8 @@ def evaluate(
         Of the train jobs, at least one.
     report_key
         Names the page in the report store, for example an operation key.
+    former_uses
+        Told the digest of the held-out rows, says how many decisions were made on them before.
 
     Returns
     -------
@@ -89,7 +106,7 @@ def evaluate(
     EmptySampleError
         If no held-out row has a target.
     UntrustedModelError
-        If a stored model, also the champion, differs from its digest.
+        If a stored model differs from its digest, or the champion from what was signed.
     RegistryUnavailableError
         If the MLflow server does not answer.
     """
@@ -97,11 +114,17 @@ def evaluate(
     champion = _champion_of(plan)
     rows = read_holdout(pipeline, snapshot=plan.snapshot, split=plan.split, store=store)
     rows_digest = rows.digest()
-    models = [result.model for result in ordered] + ([] if champion is None else [champion.model])
-    attempts = [_attempt(model, pipeline=pipeline, rows=rows, tracking_uri=tracking_uri) for model in models]
+    models = [load_model(result.model, tracking_uri=tracking_uri) for result in ordered]
+    if champion is not None:
+        models.append(load_version(champion, tracking_uri=tracking_uri))
+    attempts = [attempt(model, rows=rows, task=pipeline.task) for model in models]
     measurements = measure(attempts, task=pipeline.task, policy=pipeline.evaluation, seed=pipeline.seed)
     ranked = _best_first(
-        [_Measured(*pair) for pair in zip(ordered, measurements, strict=False)], pipeline.primary_metric
+        [_Measured(*one) for one in zip(ordered, models, measurements, strict=False)], pipeline.primary_metric
+    )
+    rival = None if champion is None else _Rival(champion, models[-1], measurements[-1])
+    depth = _examine(
+        pipeline, plan=plan, rows=rows, best=ranked[0], rival=rival, store=store, tracking_uri=tracking_uri
     )
     report = _report(
         pipeline,
@@ -109,10 +132,12 @@ def evaluate(
         rows=rows,
         rows_digest=rows_digest,
         ranked=ranked,
-        champion=None if champion is None else (champion, measurements[-1]),
+        rival=rival,
+        depth=depth,
+        holdout_uses=1 + former_uses(rows_digest),
     )
-    page = render(report)
-    log_evidence(tracking_client(tracking_uri), report, page=page)
+    page = render(report, files=depth.files)
+    log_evidence(tracking_client(tracking_uri), report, page=page, files=depth.files)
     reports.write(pipeline=pipeline.name, kind=REPORT_KIND, key=report_key, name=PAGE_NAME, content=page)
     log.info("candidate %s %s", report.challenger.candidate, "passed" if report.passed else "is refused")
     return report
@@ -152,8 +177,37 @@ def _champion_of(plan: TrainingPlan) -> _ChampionRecord | None:
         raise EvaluationError(f"the plan's champion is no version record: {error}") from error
 
 
-def _attempt(record: ModelRecord, *, pipeline: Pipeline, rows: HeldOutRows, tracking_uri: str) -> Attempt:
-    return attempt(load_model(record, tracking_uri=tracking_uri), rows=rows, task=pipeline.task)
+def _examine(
+    pipeline: Pipeline,
+    *,
+    plan: TrainingPlan,
+    rows: HeldOutRows,
+    best: _Measured,
+    rival: _Rival | None,
+    store: SnapshotStore,
+    tracking_uri: str,
+) -> Depth:
+    challenger = _examined(best.result.model, best.model, best.measurement)
+    if challenger is None:
+        return unexaminable(pipeline, reason=best.measurement.attempt.problem)
+    return examine(
+        Examination(
+            pipeline=pipeline,
+            plan=plan,
+            rows=rows,
+            challenger=challenger,
+            champion=None
+            if rival is None
+            else _examined(rival.record.stored, rival.model, rival.measurement),
+            store=store,
+            tracking_uri=tracking_uri,
+        )
+    )
+
+
+def _examined(record: ModelRecord, model: LoadedModel, measurement: Measurement) -> ExaminedModel | None:
+    outcome = measurement.attempt.outcome
+    return None if outcome is None else ExaminedModel(record=record, model=model, outcome=outcome)
 
 
 def _best_first(measured: Sequence[_Measured], metric: Metric) -> list[_Measured]:
@@ -173,21 +227,24 @@ def _report(
     rows: HeldOutRows,
     rows_digest: str,
     ranked: Sequence[_Measured],
-    champion: tuple[_ChampionRecord, Measurement] | None,
+    rival: _Rival | None,
+    depth: Depth,
+    holdout_uses: int,
 ) -> EvaluationReport:
     confidence = pipeline.evaluation.confidence
     challenger, *others = [_candidate(one) for one in ranked]
-    rival = None if champion is None else _champion(*champion)
+    champion = None if rival is None else _champion(rival)
     differences = (
-        () if champion is None else compare(ranked[0].measurement, champion[1], confidence=confidence)
+        () if rival is None else compare(ranked[0].measurement, rival.measurement, confidence=confidence)
     )
     evidence = Evidence(
         challenger=challenger,
-        champion=rival,
+        champion=champion,
         differences=differences,
         holdout_rows=len(rows.truth),
         rows_digest=rows_digest,
         confidence=confidence,
+        sections=depth.sections,
     )
     return EvaluationReport(
         pipeline=pipeline.name,
@@ -200,9 +257,13 @@ def _report(
         primary_metric=pipeline.primary_metric.name,
         challenger=challenger,
         others=tuple(others),
-        champion=rival,
+        champion=champion,
         differences=differences,
+        sections=depth.sections,
         verdicts=judge(pipeline.gates, evidence=evidence),
+        risk=pipeline.risk,
+        holdout_uses=holdout_uses,
+        holdout_uses_warning=pipeline.evaluation.holdout_uses,
         generation=plan.generation,
         seed=pipeline.seed,
         resamples=pipeline.evaluation.resamples,
@@ -211,7 +272,7 @@ def _report(
 
 
 def _candidate(measured: _Measured) -> CandidateEvaluation:
-    result, measurement = measured
+    result, _, measurement = measured
     outcome = measurement.attempt.outcome
     return CandidateEvaluation(
         candidate=result.candidate,
@@ -225,11 +286,12 @@ def _candidate(measured: _Measured) -> CandidateEvaluation:
     )
 
 
-def _champion(record: _ChampionRecord, measurement: Measurement) -> ChampionEvaluation:
+def _champion(rival: _Rival) -> ChampionEvaluation:
+    record, _, measurement = rival
     outcome = measurement.attempt.outcome
     return ChampionEvaluation(
         version=record.version,
-        model=record.model,
+        model=record.stored,
         rows_digest=measurement.attempt.rows_digest,
         scores=measurement.scores,
         missing=measurement.missing,

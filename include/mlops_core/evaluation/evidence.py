@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -20,7 +21,9 @@ GATES_TAG = "mlops.gates"
 """The run's tag that says what the gates decided: ``passed`` or ``refused``."""
 
 
-def log_evidence(client: MlflowClient, report: EvaluationReport, *, page: str) -> None:
+def log_evidence(
+    client: MlflowClient, report: EvaluationReport, *, page: str, files: Mapping[str, bytes] | None = None
+) -> None:
     """Write the report, its page and every candidate's scores to their runs.
 
     Nothing is written twice: the folder is named by the report's digest, and a score's time is its run's
@@ -35,6 +38,8 @@ def log_evidence(client: MlflowClient, report: EvaluationReport, *, page: str) -
         The evidence.
     page
         It as HTML.
+    files
+        What shows its parts, by ``part/name``.
     """
     for candidate in (report.challenger, *report.others):
         _log_scores(client, candidate)
@@ -42,6 +47,7 @@ def log_evidence(client: MlflowClient, report: EvaluationReport, *, page: str) -
     with registry_errors(f"log the evaluation report of run {run_id}"):
         client.log_text(run_id, report.canonical_json(), f"{_folder(digest)}/report.json")
         client.log_text(run_id, page, f"{_folder(digest)}/report.html")
+        _log_files(client, run_id, folder=_folder(digest), files=files or {})
         client.set_tag(run_id, GATES_TAG, "passed" if report.passed else "refused")
         client.set_tag(run_id, EVIDENCE_TAG, digest)
 
@@ -92,6 +98,17 @@ def read_report(client: MlflowClient, run_id: str, *, digest: str | None = None)
 
 def _folder(digest: str) -> str:
     return f"evaluation/{digest[:16]}"
+
+
+def _log_files(client: MlflowClient, run_id: str, *, folder: str, files: Mapping[str, bytes]) -> None:
+    if not files:
+        return
+    with tempfile.TemporaryDirectory() as kept:
+        for name, content in files.items():
+            path = Path(kept) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        client.log_artifacts(run_id, kept, folder)
 
 
 def _log_scores(client: MlflowClient, candidate: CandidateEvaluation) -> None:

@@ -23,8 +23,13 @@ _MULTICLASS = Task.MULTICLASS_CLASSIFICATION
 _CALIBRATION_BINS = 10
 
 
+def _right(outcome: "Outcome") -> "np.ndarray":
+    right: np.ndarray = (outcome.truth == outcome.labels).astype("float64")
+    return right
+
+
 def _weighted_accuracy(rows: "WeightedRows") -> "np.ndarray":
-    return rows.mean(rows.outcome.truth == rows.outcome.labels)
+    return rows.mean(rows.once(_right))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=1, greater_is_better=True, weighted=_weighted_accuracy)
@@ -35,15 +40,18 @@ def accuracy(outcome: "Outcome") -> float:
     return float(accuracy_score(outcome.truth, outcome.labels))
 
 
-def _average(outcome: "Outcome", by_class: "np.ndarray") -> "np.ndarray":
+def _average(rows: "WeightedRows", by_class: "np.ndarray") -> "np.ndarray":
     """Average shape (resamples, classes): the positive class alone, or the mean over classes that occur."""
+    if rows.outcome.task is _BINARY:
+        return by_class[:, 1]
+    mean: np.ndarray = by_class[:, rows.once(_occurring)].mean(axis=1)
+    return mean
+
+
+def _occurring(outcome: "Outcome") -> "np.ndarray":
     import numpy as np
 
-    if outcome.task is _BINARY:
-        return by_class[:, 1]
-    occurring = np.union1d(outcome.truth, outcome.labels)
-    mean: np.ndarray = by_class[:, occurring].mean(axis=1)
-    return mean
+    return np.union1d(outcome.truth, outcome.labels)
 
 
 def _ratio(numerator: "np.ndarray", denominator: "np.ndarray") -> "np.ndarray":
@@ -55,7 +63,7 @@ def _ratio(numerator: "np.ndarray", denominator: "np.ndarray") -> "np.ndarray":
 
 def _weighted_precision(rows: "WeightedRows") -> "np.ndarray":
     correct, predicted, _ = rows.class_totals
-    return _average(rows.outcome, _ratio(correct, predicted))
+    return _average(rows, _ratio(correct, predicted))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=1, greater_is_better=True, weighted=_weighted_precision)
@@ -68,7 +76,7 @@ def precision(outcome: "Outcome") -> float:
 
 def _weighted_recall(rows: "WeightedRows") -> "np.ndarray":
     correct, _, true = rows.class_totals
-    return _undefined_without_positives(rows, _average(rows.outcome, _ratio(correct, true)))
+    return _undefined_without_positives(rows, _average(rows, _ratio(correct, true)))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=1, greater_is_better=True, weighted=_weighted_recall)
@@ -82,7 +90,7 @@ def recall(outcome: "Outcome") -> float:
 
 def _weighted_f1(rows: "WeightedRows") -> "np.ndarray":
     correct, predicted, true = rows.class_totals
-    return _undefined_without_positives(rows, _average(rows.outcome, _ratio(2 * correct, predicted + true)))
+    return _undefined_without_positives(rows, _average(rows, _ratio(2 * correct, predicted + true)))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=1, greater_is_better=True, weighted=_weighted_f1)
@@ -162,12 +170,17 @@ def _one_hot(outcome: "Outcome") -> "np.ndarray":
     return one_hot
 
 
-def _weighted_log_loss(rows: "WeightedRows") -> "np.ndarray":
+def _log_losses(outcome: "Outcome") -> "np.ndarray":
     import numpy as np
 
     # scikit-learn clips the same way, so a wrong certainty costs 36 and not infinity.
     smallest = np.finfo(np.float64).eps
-    return rows.mean(-np.log(np.clip(_probability_of_truth(rows.outcome), smallest, 1 - smallest)))
+    losses: np.ndarray = -np.log(np.clip(_probability_of_truth(outcome), smallest, 1 - smallest))
+    return losses
+
+
+def _weighted_log_loss(rows: "WeightedRows") -> "np.ndarray":
+    return rows.mean(rows.once(_log_losses))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=math.inf, greater_is_better=False, weighted=_weighted_log_loss)
@@ -187,13 +200,22 @@ def _probability_of_truth(outcome: "Outcome") -> "np.ndarray":
     return chosen
 
 
-def _weighted_brier_score(rows: "WeightedRows") -> "np.ndarray":
+def _brier_losses(outcome: "Outcome") -> "np.ndarray":
     import numpy as np
 
-    outcome = rows.outcome
     if outcome.task is _BINARY:
-        return rows.mean((outcome.scores - outcome.truth) ** 2)
-    return rows.mean(np.square(outcome.scores - _one_hot(outcome)).sum(axis=1) / 2)
+        return _squared_errors(outcome)
+    losses: np.ndarray = np.square(outcome.scores - _one_hot(outcome)).sum(axis=1) / 2
+    return losses
+
+
+def _squared_errors(outcome: "Outcome") -> "np.ndarray":
+    squares: np.ndarray = (outcome.scores - outcome.truth) ** 2
+    return squares
+
+
+def _weighted_brier_score(rows: "WeightedRows") -> "np.ndarray":
+    return rows.mean(rows.once(_brier_losses))
 
 
 @metric(_BINARY, _MULTICLASS, lower=0, upper=1, greater_is_better=False, weighted=_weighted_brier_score)
@@ -213,12 +235,18 @@ def brier_score(outcome: "Outcome") -> float:
     )
 
 
+def _calibration_gaps(outcome: "Outcome") -> "tuple[np.ndarray, np.ndarray]":
+    import numpy as np
+
+    confidence, correct = confidence_and_truth(outcome)
+    bins = np.minimum((confidence * _CALIBRATION_BINS).astype(np.intp), _CALIBRATION_BINS - 1)
+    return confidence - correct, bins
+
+
 def _weighted_expected_calibration_error(rows: "WeightedRows") -> "np.ndarray":
     import numpy as np
 
-    confidence, correct = confidence_and_truth(rows.outcome)
-    bins = np.minimum((confidence * _CALIBRATION_BINS).astype(np.intp), _CALIBRATION_BINS - 1)
-    gaps = rows.sums(confidence - correct, groups=bins, count=_CALIBRATION_BINS)
+    gaps = rows.sums(_calibration_gaps, count=_CALIBRATION_BINS)
     error: np.ndarray = np.abs(gaps).sum(axis=1) / rows.total
     return error
 
@@ -259,8 +287,13 @@ def confidence_and_truth(outcome: "Outcome") -> "tuple[np.ndarray, np.ndarray]":
     return outcome.scores.max(axis=1), best == outcome.truth
 
 
+def _absolute_errors(outcome: "Outcome") -> "np.ndarray":
+    errors: np.ndarray = abs(outcome.scores - outcome.truth)
+    return errors
+
+
 def _weighted_mae(rows: "WeightedRows") -> "np.ndarray":
-    return rows.mean(abs(rows.outcome.scores - rows.outcome.truth))
+    return rows.mean(rows.once(_absolute_errors))
 
 
 @metric(Task.REGRESSION, lower=0, upper=math.inf, greater_is_better=False, weighted=_weighted_mae)
@@ -272,7 +305,7 @@ def mae(outcome: "Outcome") -> float:
 
 
 def _weighted_mse(rows: "WeightedRows") -> "np.ndarray":
-    return rows.mean((rows.outcome.scores - rows.outcome.truth) ** 2)
+    return rows.mean(rows.once(_squared_errors))
 
 
 @metric(Task.REGRESSION, lower=0, upper=math.inf, greater_is_better=False, weighted=_weighted_mse)
@@ -283,16 +316,25 @@ def mse(outcome: "Outcome") -> float:
     return float(mean_squared_error(outcome.truth, outcome.scores))
 
 
+def _centred(outcome: "Outcome") -> "np.ndarray":
+    # The difference of two large squares would lose the digits that matter.
+    centred: np.ndarray = outcome.truth - outcome.truth.mean()
+    return centred
+
+
+def _centred_squares(outcome: "Outcome") -> "np.ndarray":
+    squares: np.ndarray = _centred(outcome) ** 2
+    return squares
+
+
 def _weighted_r2(rows: "WeightedRows") -> "np.ndarray":
     import numpy as np
 
-    outcome = rows.outcome
-    # Centred first: the difference of two large squares would lose the digits that matter.
-    centred = outcome.truth - outcome.truth.mean()
-    variance = rows.mean(centred**2) - rows.mean(centred) ** 2
-    error = rows.mean((outcome.scores - outcome.truth) ** 2)
+    squares = rows.once(_centred_squares)
+    variance = rows.mean(squares) - rows.mean(rows.once(_centred)) ** 2
+    error = rows.mean(rows.once(_squared_errors))
     # A resample of one value repeated has no variance but for rounding.
-    defined = variance > 1e-14 * np.square(centred).mean()
+    defined = variance > 1e-14 * squares.mean()
     share: np.ndarray = np.divide(error, variance, out=np.full_like(error, np.nan), where=defined)
     return 1 - share
 

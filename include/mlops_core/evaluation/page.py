@@ -1,5 +1,9 @@
 """The evaluation report as a page: the verdict first, then the numbers that made it."""
 
+import importlib
+from collections.abc import Mapping
+from typing import get_args
+
 from mlops_core import pages
 from mlops_core.evaluation.catalogue import Task, find_metric
 from mlops_core.evaluation.chart import calibration_chart
@@ -10,16 +14,24 @@ from mlops_core.evaluation.report import (
     GateVerdict,
     ModelEvaluation,
 )
+from mlops_core.evaluation.sections import Part
 from mlops_core.evaluation.wording import limits, number
 from mlops_core.pages import Badge, Cell, Facts, Image, Section, Table, Text
 
 
-def render(report: EvaluationReport) -> str:
-    """Return the report as one self-contained HTML document."""
+def render(report: EvaluationReport, *, files: Mapping[str, bytes] | None = None) -> str:
+    """Return the report as one self-contained HTML document.
+
+    Parameters
+    ----------
+    files
+        Pictures of its parts, by ``part/name``.
+    """
     sections = [_verdict(report), _comparison(report)]
     if report.others:
         sections.append(_candidates(report))
     sections.extend(_tables(report.challenger, report.task))
+    sections.extend(_parts(report, files or {}))
     sections.append(_provenance(report))
     rows = f"{report.holdout_rows:,} held-out rows of {', '.join(report.split.holdout_partitions)}"
     return pages.page(
@@ -36,10 +48,12 @@ def _badge(passed: bool) -> Badge:
 
 def _verdict(report: EvaluationReport) -> Section:
     rows = [(_spaced(verdict.gate), _badge(verdict.passed), verdict.reason) for verdict in report.verdicts]
+    worn = [Text(_worn(report))] if report.is_worn else []
     return Section(
         "Verdict",
         [
             Text(_summary(report)),
+            *worn,
             Table(header=("Gate", "Answer", "Why"), rows=rows),
         ],
         badge=_badge(report.passed),
@@ -59,6 +73,13 @@ def _summary(report: EvaluationReport) -> str:
         else f"Champion version {report.champion.version} was scored on the same rows."
     )
     return f"{who} may go to production: it passed {_all_of(report.verdicts)}. {rival}"
+
+
+def _worn(report: EvaluationReport) -> str:
+    return (
+        f"These held-out rows have now decided {report.holdout_uses} times. Each decision fits the next"
+        " challenger a little to them, so a pass says less than it seems: hold out rows that are new."
+    )
 
 
 def _all_of(verdicts: tuple[GateVerdict, ...]) -> str:
@@ -130,6 +151,26 @@ def _tables(challenger: CandidateEvaluation, task: Task) -> list[Section]:
     return sections
 
 
+def _parts(report: EvaluationReport, files: Mapping[str, bytes]) -> list[Section]:
+    sections = []
+    for part in get_args(Part):
+        document = getattr(report.sections, part)
+        if document is not None:
+            module = importlib.import_module(f"mlops_core.evaluation.part_pages.{part}")
+            own = {
+                name.removeprefix(f"{part}/"): content
+                for name, content in files.items()
+                if name.startswith(f"{part}/")
+            }
+            sections.append(module.section(document, report=report, files=own))
+    not_examined = Badge("fail", "not examined")
+    sections.extend(
+        Section(missing.part.capitalize(), [Text(missing.reason)], badge=not_examined)
+        for missing in report.sections.unexamined
+    )
+    return sections
+
+
 _CALIBRATION_WORDS = {
     Task.BINARY_CLASSIFICATION: "Of the rows given a probability, how many were truly positive.",
     Task.MULTICLASS_CLASSIFICATION: "Of the rows given a probability for their class, how many had it.",
@@ -163,6 +204,7 @@ def _provenance(report: EvaluationReport) -> Section:
                     ("Held out", ", ".join(report.split.holdout_partitions)),
                     ("Rows without a target", report.dropped_rows),
                     ("Rows digest", report.rows_digest),
+                    ("Decisions on these rows", report.holdout_uses),
                     ("Challenger", f"{report.challenger.model.uri}, digest {report.challenger.model.digest}"),
                     (
                         "Champion",

@@ -2,31 +2,30 @@
 
 import hashlib
 import json
-from typing import Literal
 
 from pydantic import Field
 
 from mlops_core.data.documents import SnapshotIdentity
 from mlops_core.document import Document
 from mlops_core.evaluation.catalogue import Task
+from mlops_core.evaluation.scores import Difference, MissingScore, Score
+from mlops_core.evaluation.sections import Sections
 from mlops_core.models.record import ModelRecord
+from mlops_core.policies import Risk
 from mlops_core.training.job import SplitIdentity
 
-
-class Score(Document):
-    """One metric of one model on the held-out rows, with its bootstrap confidence interval."""
-
-    metric: str
-    value: float
-    lower: float
-    upper: float
-
-
-class MissingScore(Document):
-    """A metric that has no value for a model, and why. No gate passes on it."""
-
-    metric: str
-    reason: str
+__all__ = [
+    "CalibrationBin",
+    "CandidateEvaluation",
+    "ChampionEvaluation",
+    "ConfusionMatrix",
+    "Difference",
+    "EvaluationReport",
+    "GateVerdict",
+    "MissingScore",
+    "ModelEvaluation",
+    "Score",
+]
 
 
 class ConfusionMatrix(Document):
@@ -82,15 +81,6 @@ class ChampionEvaluation(ModelEvaluation):
     version: int
 
 
-class Difference(Document):
-    """What the challenger improves on the champion, signed so that more is better, on the same resamples."""
-
-    metric: str
-    improvement: float
-    lower: float
-    upper: float
-
-
 class GateVerdict(Document):
     """One gate's answer, in numbers and in a sentence.
 
@@ -99,18 +89,20 @@ class GateVerdict(Document):
     """
 
     gate: str
-    metric: str
-    kind: Literal["absolute", "champion"]
+    metric: str = Field(description="What was judged: a metric, or another quantity such as latency_p95_ms")
+    kind: str
     passed: bool
     value: float | None = None
     bound: float | None = None
     reason: str
+    evidence: str = Field(default="", description="Where in the report the number stands")
 
 
 class EvaluationReport(Document):
     """Every candidate and the champion on the same held-out rows, and what each gate says of the best one.
 
-    Nothing in it depends on the clock, so the same models on the same rows give the same digest.
+    Nothing in it depends on the clock but the times in ``sections.serving``: without them the same models on
+    the same rows give the same digest.
     """
 
     pipeline: str
@@ -125,7 +117,11 @@ class EvaluationReport(Document):
     others: tuple[CandidateEvaluation, ...] = ()
     champion: ChampionEvaluation | None = None
     differences: tuple[Difference, ...] = ()
+    sections: Sections = Sections()
     verdicts: tuple[GateVerdict, ...]
+    risk: Risk = Field(default="low", description="Whether a person must approve before it is promoted")
+    holdout_uses: int = Field(default=1, ge=1, description="Decisions on these rows, with this one")
+    holdout_uses_warning: int = Field(default=10, ge=1, description="From so many on they wear out")
     generation: int = Field(ge=0, description="Of the ledger when the training was planned")
     seed: int
     resamples: int
@@ -140,6 +136,11 @@ class EvaluationReport(Document):
     def cold_start(self) -> bool:
         """Whether no champion was in production to compare with."""
         return self.champion is None
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether the held-out rows have decided so often that passing on them says less than it seems."""
+        return self.holdout_uses >= self.holdout_uses_warning
 
     def canonical_json(self) -> str:
         """Return the one JSON text of this report: keys sorted, no spaces, ASCII."""

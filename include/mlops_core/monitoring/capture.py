@@ -5,10 +5,17 @@ import logging
 from mlflow import MlflowClient
 
 from mlops_core.data.snapshots import SnapshotStore
-from mlops_core.errors import CorruptedDataError, EvaluationError, ProfileMissingError
+from mlops_core.errors import (
+    CorruptedDataError,
+    EvaluationError,
+    ProfileMissingError,
+    UntrustedModelError,
+)
 from mlops_core.evaluation.evidence import read_report
 from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.stored import load_model
+from mlops_core.models.version import load_version
 from mlops_core.monitoring.profile import (
     ReferenceProfile,
     build_profile,
@@ -24,22 +31,29 @@ log = logging.getLogger(__name__)
 
 
 def capture_profile(
-    pipeline: Pipeline, *, report: EvaluationReport, store: SnapshotStore, tracking_uri: str
+    pipeline: Pipeline,
+    *,
+    report: EvaluationReport,
+    store: SnapshotStore,
+    tracking_uri: str,
+    version: VersionRecord | None = None,
 ) -> ReferenceProfile:
     """Keep the reference profile of a report's challenger with its run, or adopt the one that is there.
 
-    Called when a version is registered. A profile that is there and intact is adopted; one that a killed call
-    left unfinished, or that was damaged since, is written again: it follows from the report alone.
+    Called when a version is about to be registered. A profile that is there and intact is adopted; one that a
+    killed call left unfinished, or that was damaged since, is written again: it follows from the report.
 
     Parameters
     ----------
     report
         Names the held-out rows, the model and its scores.
+    version
+        The challenger's, once it is registered: then its signature is verified as well.
 
     Raises
     ------
     UntrustedModelError
-        If the model's files differ from their digest.
+        If the model's files differ from their digest, or the version is not the report's, or not signed.
     CorruptedDataError
         If the snapshot's do.
     RegistryUnavailableError
@@ -53,7 +67,7 @@ def capture_profile(
     ):
         log.info("adopted the reference profile of run %s", run_id)
         return kept
-    model = load_model(report.challenger.model, tracking_uri=tracking_uri)
+    model = _load(report, version=version, tracking_uri=tracking_uri)
     rows = store.read(report.snapshot, partitions=report.split.holdout_partitions)
     predictions = model.predict(rows.to_pandas())
     profile, sample = build_profile(pipeline, rows=rows, predictions=predictions, model=model, report=report)
@@ -84,7 +98,21 @@ def profile_of(
             report = read_report(client, version.run_id, digest=version.evidence_digest)
         except EvaluationError:
             raise error from None
-        return capture_profile(pipeline, report=report, store=store, tracking_uri=tracking_uri)
+        return capture_profile(
+            pipeline, report=report, store=store, tracking_uri=tracking_uri, version=version
+        )
+
+
+def _load(report: EvaluationReport, *, version: VersionRecord | None, tracking_uri: str) -> LoadedModel:
+    stored = report.challenger.model
+    if version is None:
+        return load_model(stored, tracking_uri=tracking_uri)
+    if version.digest != stored.digest:
+        raise UntrustedModelError(
+            f"version {version.version} of {version.model!r} has the digest {version.digest}, and its report "
+            f"is of {stored.digest}; register it again"
+        )
+    return load_version(version, tracking_uri=tracking_uri)
 
 
 def _intact_profile(client: MlflowClient, run_id: str) -> ReferenceProfile | None:

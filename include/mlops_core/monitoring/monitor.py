@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from mlops_core.data.labels import known_labels
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError
 from mlops_core.monitoring import page
@@ -12,7 +13,7 @@ from mlops_core.monitoring.calibration import Calibration
 from mlops_core.monitoring.capture import profile_of
 from mlops_core.monitoring.drift import compare_columns, summarize_features, summarize_scores
 from mlops_core.monitoring.evidently_report import render_evidently
-from mlops_core.monitoring.performance import judge_performance, known_labels
+from mlops_core.monitoring.performance import judge_performance
 from mlops_core.monitoring.profile import ReferenceProfile, read_sample
 from mlops_core.monitoring.report import MonitorReport
 from mlops_core.pipeline import Pipeline

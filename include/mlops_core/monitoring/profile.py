@@ -24,7 +24,7 @@ from mlops_core.evaluation.report import EvaluationReport, Score
 from mlops_core.models.loaded import LoadedModel, Predictions
 from mlops_core.monitoring.binning import ReferenceColumn
 from mlops_core.pipeline import Pipeline
-from mlops_core.scoring.batch import SCORE_COLUMN
+from mlops_core.predictions import SCORE_COLUMN
 from mlops_core.tracking import registry_errors
 
 PROFILE_TAG = "mlops.reference_profile_digest"

@@ -120,6 +120,17 @@ def test_the_size_of_a_block_does_not_change_which_rows_are_drawn(monkeypatch: p
         np.testing.assert_allclose(blocks[metric.name], whole[metric.name], rtol=1e-13)
 
 
+def test_rows_of_all_chunks_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_CHUNK_ROWS", 7)
+
+    weights = np.concatenate(list(bootstrap._draw_blocks(20, resamples=20_000, seed=0)))
+
+    # A multinomial of 20 draws over 20 rows: variance 1 - 1/20, and -1/20 between any two rows.
+    assert (weights.sum(axis=1) == 20).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.03)
+    np.testing.assert_allclose(np.cov(weights.T), np.eye(20) - 1 / 20, atol=0.05)
+
+
 def test_models_see_the_same_resamples() -> None:
     outcome = random_outcome(BINARY)
 

@@ -2,11 +2,14 @@ import math
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from mlops_core.errors import DeclarationError, UnknownMetricError
+from mlops_core.errors import DeclarationError, EvaluationError, UnknownMetricError
 from mlops_core.evaluation import metrics as _metrics  # noqa: F401  registers the metrics
 from mlops_core.evaluation.catalogue import Task, find_metric, metric, metrics_for
+from mlops_core.models.loaded import Predictions
 
 
 def test_an_unknown_metric_is_refused_with_those_that_are_known() -> None:
@@ -71,3 +74,22 @@ def test_the_metrics_can_be_named_without_importing_numpy() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_metric_scores_what_a_model_has_predicted_of_some_rows() -> None:
+    truth = pd.Series(["no", "yes", "yes", "no"])
+    predictions = Predictions(
+        scores=np.array([0.1, 0.9, 0.4, 0.2]), labels=np.array(["no", "yes", "no", "no"])
+    )
+    task = Task.BINARY_CLASSIFICATION
+
+    score = find_metric("accuracy").score(task, truth=truth, predictions=predictions, classes=("no", "yes"))
+
+    assert score == 0.75
+
+
+def test_a_metric_scores_no_predictions_of_other_rows() -> None:
+    predictions = Predictions(scores=np.zeros(3), labels=np.zeros(3))
+
+    with pytest.raises(EvaluationError, match="3 scores and 3 labels for 2 rows"):
+        find_metric("mae").score(Task.REGRESSION, truth=pd.Series([1.0, 2.0]), predictions=predictions)

@@ -17,8 +17,10 @@ from mlops_core.evaluation.evaluate import evaluate, page_path
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.loaded import Predictions
 from mlops_core.models.record import ModelRecord
+from mlops_core.models.stored import ModelReference
 from mlops_core.pipeline import AbsoluteGate, ChampionGate, Pipeline
 from mlops_core.reports import ReportStore
+from mlops_core.signing import SignedVersion
 from mlops_core.training.job import TrainingPlan, TrainJob, TrainResult
 from mlops_core.training.split import holdout_split
 
@@ -38,6 +40,7 @@ CHAMPION = {
     "uri": "models:/m-champion",
     "run_id": "run-champion",
     "evidence_digest": None,
+    "signature": {"key_id": "0123456789abcdef", "value": "c2lnbmF0dXJl"},
 }
 
 
@@ -76,11 +79,16 @@ class Workplace:
         for partition in toy_models.PARTITIONS:
             self.store.write_partition(PIPELINE.name, partition, toy_models.load(partition))
 
-    def load_model(self, record: ModelRecord, *, tracking_uri: str) -> Any:
+    def load_model(self, record: ModelReference, *, tracking_uri: str) -> Any:
         assert tracking_uri == "http://mlflow"
         if record.digest not in self.models:
             raise UntrustedModelError(f"{record.uri} differs from its digest")
         return planted_model(self.models[record.digest], classes=(False, True), digest=record.digest)
+
+    def load_version(self, version: SignedVersion, *, tracking_uri: str) -> Any:
+        assert (version.model, version.version) == (PIPELINE.name, 3)
+        assert version.signature is not None
+        return self.load_model(version, tracking_uri=tracking_uri)
 
     def plan(self, *, champion: Mapping[str, Any] | None = None, generation: int = 0) -> TrainingPlan:
         snapshot = self.store.current(PIPELINE.name)
@@ -147,11 +155,12 @@ class Workplace:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     place = Workplace(tmp_path)
     monkeypatch.setattr(room, "load_model", place.load_model)
+    monkeypatch.setattr(room, "load_version", place.load_version)
     monkeypatch.setattr(room, "tracking_client", lambda uri: uri)
     monkeypatch.setattr(
         room,
         "log_evidence",
-        lambda client, report, *, page: place.logged.append((report, page)),  # noqa: ARG005
+        lambda client, report, *, page, files: place.logged.append((report, page)),  # noqa: ARG005
     )
     return place
 

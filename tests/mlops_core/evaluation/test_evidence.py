@@ -15,6 +15,7 @@ from mlops_core.evaluation.evidence import EVIDENCE_TAG, GATES_TAG, log_evidence
 from mlops_core.evaluation.gates import enforce
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.pipeline import AbsoluteGate, ChampionGate, Pipeline
+from mlops_core.registry.records import VersionRecord
 from mlops_core.reports import ReportStore
 from mlops_core.tracking import tracking_client
 from mlops_core.training.job import TrainingPlan, TrainJob, TrainResult
@@ -22,6 +23,7 @@ from mlops_core.training.split import holdout_split
 from mlops_core.training.train import train
 from registry_examples import passed_report, stored_model
 from servers import MlflowServer
+from signing_keys import signed
 
 pytestmark = pytest.mark.integration
 
@@ -234,14 +236,15 @@ class Workplace:
 
 def version_record(report: EvaluationReport) -> dict[str, object]:
     model = report.challenger.model
-    return {
-        "model": report.pipeline,
-        "version": 1,
-        "digest": model.digest,
-        "uri": model.uri,
-        "run_id": model.run_id,
-        "evidence_digest": report.digest(),
-    }
+    record = VersionRecord(
+        model=report.pipeline,
+        version=1,
+        digest=model.digest,
+        uri=model.uri,
+        run_id=model.run_id,
+        evidence_digest=report.digest(),
+    )
+    return signed(record).model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +274,9 @@ def test_trained_models_of_every_task_are_evaluated_and_meet_the_champion(
     for values in history(client, first.challenger.run_id).values():
         assert len(values) == 1
     assert second.champion is not None
-    assert second.champion.scores == first.challenger.scores
+    # Intervals come from resamples in the order of the challenger's scores, so they differ by chance alone.
+    former = [(score.metric, score.value) for score in first.challenger.scores]
+    assert [(score.metric, score.value) for score in second.champion.scores] == former
     assert second.rows_digest == first.rows_digest
     enforce(second)
 

@@ -5,7 +5,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops_core.data.snapshots import SnapshotStore
-from mlops_core.errors import ProfileMissingError
+from mlops_core.errors import ProfileMissingError, UntrustedModelError
 from mlops_core.evaluation.evidence import log_evidence
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.loaded import LoadedModel
@@ -54,8 +54,11 @@ def evaluated(
         return examples.model()
 
     monkeypatch.setattr(capture, "load_model", load)
+    monkeypatch.setattr(capture, "load_version", load)
     monkeypatch.setattr(LoadedModel, "predict", lambda model, frame: model.estimator.predict(frame))
-    version = examples.version.model_copy(update={"run_id": run_id, "evidence_digest": report.digest()})
+    version = examples.version.model_copy(
+        update={"run_id": run_id, "evidence_digest": report.digest(), "digest": stored.digest}
+    )
     shared: dict[str, Any] = {"store": store, "tracking_uri": tracking.tracking_uri}
     return Evaluated(
         report,
@@ -105,3 +108,19 @@ def test_a_version_without_a_profile_gets_it_from_its_evidence(
 def test_a_version_with_neither_profile_nor_evidence_is_refused(evaluated: Evaluated) -> None:
     with pytest.raises(ProfileMissingError):
         evaluated.find()
+
+
+def test_a_profile_is_not_captured_for_a_version_of_other_files(
+    evaluated: Evaluated, store: SnapshotStore, tracking: MlflowClient, examples: Any
+) -> None:
+    other = evaluated.version.model_copy(update={"digest": "f" * 64})
+
+    with pytest.raises(UntrustedModelError, match="and its report is of"):
+        capture_profile(
+            examples.pipeline(),
+            report=evaluated.report,
+            store=store,
+            tracking_uri=tracking.tracking_uri,
+            version=other,
+        )
+    assert evaluated.loaded == []

@@ -5,9 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlops_core.data.labels import known_labels
 from mlops_core.errors import DeclarationError
 from mlops_core.evaluation.catalogue import Task
-from mlops_core.monitoring.performance import judge_performance, known_labels
+from mlops_core.monitoring.performance import judge_performance
 from mlops_core.monitoring.report import FindingKind, PerformanceReport, PerformanceVerdict
 from mlops_core.pipeline import AbsoluteGate, MonitorPolicy, Pipeline
 

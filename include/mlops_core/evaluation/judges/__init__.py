@@ -1,0 +1,1 @@
+"""How each kind of gate judges: a module a kind, with ``words``, ``subject`` and ``judge``."""
