@@ -1,7 +1,9 @@
 """Small valid documents of the registry, for tests of every room that needs some."""
 
+import tempfile
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -9,7 +11,9 @@ from mlflow import MlflowClient
 from mlops_core.data.snapshots import SnapshotIdentity
 from mlops_core.evaluation.catalogue import Task
 from mlops_core.evaluation.report import CandidateEvaluation, EvaluationReport, GateVerdict, Score
+from mlops_core.models.directory import model_digest
 from mlops_core.models.record import ModelRecord
+from mlops_core.policies import Risk
 from mlops_core.registry.ledger import Ledger, VersionRecord
 from mlops_core.training.job import SplitIdentity
 
@@ -52,7 +56,9 @@ def recorded(ledger: Ledger, *numbers: int, model: str = MODEL) -> tuple[Version
     )
 
 
-def passed_report(stored: ModelRecord, *, pipeline: str = MODEL, generation: int = 0) -> EvaluationReport:
+def passed_report(
+    stored: ModelRecord, *, pipeline: str = MODEL, generation: int = 0, risk: Risk = "low"
+) -> EvaluationReport:
     """Return a report whose one gate passed."""
     return EvaluationReport(
         pipeline=pipeline,
@@ -88,6 +94,7 @@ def passed_report(stored: ModelRecord, *, pipeline: str = MODEL, generation: int
             ),
         ),
         generation=generation,
+        risk=risk,
         seed=0,
         resamples=500,
         confidence=0.95,
@@ -95,15 +102,16 @@ def passed_report(stored: ModelRecord, *, pipeline: str = MODEL, generation: int
 
 
 def stored_model(client: MlflowClient, *, name: str = "model") -> ModelRecord:
-    """Make a run with a logged model on a real server. It has no files: nobody loads it."""
+    """Make a run with a logged model on a real server. Its one file is no model: it is never loaded."""
     experiment = client.get_experiment_by_name(MODEL)
     experiment_id = client.create_experiment(MODEL) if experiment is None else experiment.experiment_id
     run_id = client.create_run(experiment_id).info.run_id
     logged = client.create_logged_model(experiment_id, name=name, source_run_id=run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "MLmodel").write_text(f"model_id: {logged.model_id}\n")
+        client.log_model_artifacts(logged.model_id, folder)
+        digest = model_digest(Path(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     return ModelRecord(
-        run_id=run_id,
-        model_id=logged.model_id,
-        uri=f"models:/{logged.model_id}",
-        digest=sha256(logged.model_id.encode()).hexdigest(),
+        run_id=run_id, model_id=logged.model_id, uri=f"models:/{logged.model_id}", digest=digest
     )

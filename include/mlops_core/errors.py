@@ -11,14 +11,19 @@
     │   ├── EmptySampleError        a statistic was asked of no rows
     │   ├── SnapshotMissingError    a table, a partition or a column is not there
     │   ├── CorruptedDataError      stored data differ from their digest
-    │   ├── UntrustedModelError     stored model files differ from their digest, or are of a refused format
+    │   ├── UntrustedModelError     a model differs from what was stored and signed, or its format is refused
+    │   ├── SigningKeyError         the key that signs is missing, open to others, or of another kind
     │   ├── EvaluationError         a score is missing, not finite, out of range, or of other rows
     │   ├── GateRefusedError        a gate said no
+    │   │   └── ApprovalMissingError    the person who must say yes did not
     │   ├── ProfileMissingError     a version has no reference profile to compare a window with
     │   ├── RetrainingRefusedError  the retraining policy said no
     │   ├── PromotionConflictError  another transition came first
     │   ├── RollbackRefusedError    there is nothing to roll back to
+    │   ├── RetirementRefusedError  the version is in use, or may be again
+    │   ├── ArchiveMissingError     a retired version's archive was freed, or is not where it was put
     │   ├── RegistryMismatchError   MLflow contradicts the ledger, and only a person can settle it
+    │   ├── NotReproducibleError    what a version was made of is not recorded, or cannot be had again
     │   ├── NotInProductionError    the model has no version in production
     │   ├── InvalidRecordsError     records to predict do not fit the model's features
     │   └── VerificationError       what is served is not what was deployed
@@ -84,7 +89,11 @@ class CorruptedDataError(RejectedError):
 
 
 class UntrustedModelError(RejectedError):
-    """Stored model files differ from their digest, or are of a format that is refused."""
+    """A model's files or record differ from what was stored and signed, or its format is refused."""
+
+
+class SigningKeyError(RejectedError):
+    """The key that signs is missing, open to others, not trusted, or of another kind."""
 
 
 class EvaluationError(RejectedError):
@@ -93,6 +102,10 @@ class EvaluationError(RejectedError):
 
 class GateRefusedError(RejectedError):
     """A gate refused the challenger."""
+
+
+class ApprovalMissingError(GateRefusedError):
+    """Nobody who must approve a promotion has approved exactly this one, or somebody took it back."""
 
 
 class ProfileMissingError(RejectedError):
@@ -111,8 +124,20 @@ class RollbackRefusedError(RejectedError):
     """There is nothing to roll back to."""
 
 
+class RetirementRefusedError(RejectedError):
+    """A version cannot be retired: it is in use, or a roll back may bring it back."""
+
+
+class ArchiveMissingError(RejectedError):
+    """A retired version's archive was freed by retention, or is not where it was put."""
+
+
 class RegistryMismatchError(RejectedError):
     """MLflow contradicts the ledger in a way that only a person can settle."""
+
+
+class NotReproducibleError(RejectedError):
+    """What a version was made of was not recorded, or its environment cannot be had again."""
 
 
 class NotInProductionError(RejectedError):

@@ -8,28 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     IntegrityError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
-    ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from mlops_core.errors import DeclarationError, LedgerUnavailableError
-from mlops_core.registry.schema import Base
+from mlops_core.registry.upgrade import BEGIN, BUSY_TIMEOUT_S, bring_up_to_date
 
 _T = TypeVar("_T")
-
-_BUSY_TIMEOUT_S = 30
-_BEGIN = "mlops_begin"
-"""Execution option that names the statement with which a SQLite transaction begins."""
 
 
 class Database:
@@ -42,6 +36,19 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _check(url)
         self._engines: dict[int, Engine] = {}
+
+    def require_present(self) -> None:
+        """Check that there is a SQLite file, which the first transaction would make; a server is not asked.
+
+        Raises
+        ------
+        LedgerUnavailableError
+            If there is none.
+        """
+        if _is_sqlite(self._url) and not Path(str(self._url.database)).is_file():
+            raise LedgerUnavailableError(
+                f"there is no ledger at {self._url.database}; MLOPS_LEDGER_URL, or MLOPS_HOME, names another"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -73,7 +80,7 @@ class Database:
         engine = self._engines.get(os.getpid())
         if engine is None:
             engine = _open(self._url)
-            _make_tables(engine)
+            bring_up_to_date(engine)
             engine = self._engines.setdefault(os.getpid(), engine)
         return engine.execution_options(**self._options(write=write))
 
@@ -81,7 +88,7 @@ class Database:
         if _is_sqlite(self._url):
             # A transaction that reads and then writes must take the write lock at once: two that both read
             # first would each wait for the other.
-            return {_BEGIN: "BEGIN IMMEDIATE" if write else "BEGIN DEFERRED"}
+            return {BEGIN: "BEGIN IMMEDIATE" if write else "BEGIN DEFERRED"}
         return {"isolation_level": "READ COMMITTED" if write else "REPEATABLE READ"}
 
     @contextmanager
@@ -134,36 +141,13 @@ def _open(url: URL) -> Engine:
     def _configure(connection: Any, _record: object) -> None:
         # The driver would begin transactions by itself, and too late.
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get(_BEGIN)
+        statement = connection.get_execution_options().get(BEGIN)
         if statement:
             connection.exec_driver_sql(statement)
 
     return engine
-
-
-def _make_tables(engine: Engine) -> None:
-    """Make the tables that are missing, though other processes do the same at this moment."""
-    wanted = set(Base.metadata.tables)
-    with engine.connect() as connection:
-        if wanted <= set(inspect(connection).get_table_names()):
-            return
-    clashes = retry_if_exception_type((OperationalError, ProgrammingError, IntegrityError))
-    for attempt in Retrying(
-        retry=clashes, stop=stop_after_delay(_BUSY_TIMEOUT_S), wait=wait_random(0, 0.1), reraise=True
-    ):
-        with attempt:
-            _make_missing_tables(engine)
-
-
-def _make_missing_tables(engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        # Readers and the writer then do not wait for each other. The file remembers it.
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    with engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection:
-        Base.metadata.create_all(connection)

@@ -4,11 +4,13 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from mlops_core.errors import DeclarationError, PromotionConflictError
+from mlops_core.registry import events
 from mlops_core.registry.cause import Cause
-from mlops_core.registry.production import require_generation, state_of
+from mlops_core.registry.conditions import require_generation
+from mlops_core.registry.production import state_of
 from mlops_core.registry.records import Deployment, VersionRecord
 from mlops_core.registry.schema import DeploymentRow, VersionRow
-from mlops_core.registry.versions import lock, to_record
+from mlops_core.registry.versions import find_row, lock, to_record
 
 
 def deploy(
@@ -42,6 +44,7 @@ def deploy(
     )
     session.add(row)
     session.flush()
+    events.append(session, events.of_deployment(row, find_row(session, model, version)))
     return _document(row, champion)
 
 

@@ -1,28 +1,26 @@
 """The true record of what is in production, in SQL. MLflow's aliases only mirror it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Self, TypeVar
+from datetime import datetime
+from functools import partial
 
-from pydantic import JsonValue, ValidationError
 from sqlalchemy import select
 
-from mlops_core.document import Document
-from mlops_core.errors import DeclarationError
-from mlops_core.registry import aliases, deployments, production, retraining, versions
-from mlops_core.registry.cause import Cause
-from mlops_core.registry.database import Database
+from mlops_core.registry import aliases, deployments, events, production, versions
+from mlops_core.registry.decided import Decided
 from mlops_core.registry.records import (
     Aliases,
     DecisionRecord,
     Deployment,
+    LedgerEvent,
     LedgerState,
     TrainingRecord,
     Transition,
     VersionRecord,
-    in_utc,
 )
+from mlops_core.registry.remembered import Remembered
 from mlops_core.registry.schema import ModelRow
+from mlops_core.registry.transactions import aware
+from mlops_core.signing import Signature
 
 __all__ = [
     "DecisionRecord",
@@ -34,16 +32,9 @@ __all__ = [
     "VersionRecord",
 ]
 
-_DocumentT = TypeVar("_DocumentT", bound=Document)
 
-
-def utc_now() -> datetime:
-    """Return the present instant."""
-    return datetime.now(UTC)
-
-
-class Ledger:
-    """Versions, transitions, deployments, trainings and decisions of every model.
+class Ledger(Decided, Remembered):
+    """Versions, transitions, deployments, and what was decided and remembered of every model.
 
     Each method is one transaction. Each method that writes takes an operation key: called again with the same
     key it changes nothing and returns what the first call returned, so a killed task can be run again.
@@ -63,20 +54,6 @@ class Ledger:
     LedgerUnavailableError
         From any method, when the database does not answer.
     """
-
-    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._database = Database(url)
-        self._clock = clock
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections of this process; the next call opens new ones."""
-        self._database.close()
 
     def state(self, model: str) -> LedgerState:
         """Return where the model stands; generation 0 when nothing was ever in production.
@@ -112,6 +89,31 @@ class Ledger:
         with self._database.reading() as session:
             return versions.version_of(session, operation_key)
 
+    def sign_version(
+        self, model: str, *, version: int, signature: Signature, actor: str, reason: str, operation_key: str
+    ) -> VersionRecord:
+        """Put a signature in the place of a version's former one, if it had any.
+
+        The same signature again changes nothing. It is no event of the audit trail: a signature says itself
+        who made it and of what.
+
+        Raises
+        ------
+        GateRefusedError
+            If the version is retired.
+        DeclarationError
+            If the reason is empty, or the version is not in the ledger.
+        """
+        return self._database.write(
+            partial(
+                versions.sign_version,
+                model=model,
+                version=version,
+                signature=signature,
+                cause=self._cause(operation_key, actor, reason),
+            )
+        )
+
     def promote(
         self,
         model: str,
@@ -122,6 +124,7 @@ class Ledger:
         evidence_digest: str,
         actor: str,
         reason: str,
+        approval_key: str | None = None,
     ) -> Transition:
         """Put a version into production.
 
@@ -131,25 +134,65 @@ class Ledger:
             The generation against which the version was judged.
         evidence_digest
             Of the evaluation report on which it was decided.
+        approval_key
+            The operation key of a person's approval, where one is needed: it must be of this very promotion.
 
         Raises
         ------
         PromotionConflictError
             If the generation is another one by now, or if the version is in production already.
         GateRefusedError
-            If the version was registered without this evidence.
+            If the version was registered without this evidence, or is retired.
+        ApprovalMissingError
+            If an approval is needed and is missing, is of something else, or was taken back; or if the last
+            decision about this very promotion is a rejection.
         DeclarationError
             If the version is not in the ledger.
         """
-        cause = self._cause(operation_key, actor, reason)
         return self._database.write(
-            lambda session: production.promote(
-                session,
-                model,
+            partial(
+                production.promote,
+                model=model,
                 version=version,
                 expected_generation=expected_generation,
                 evidence_digest=evidence_digest,
-                cause=cause,
+                approval_key=approval_key,
+                cause=self._cause(operation_key, actor, reason),
+            )
+        )
+
+    def adopt(
+        self,
+        model: str,
+        *,
+        version: int,
+        expected_generation: int,
+        actor: str,
+        reason: str,
+        operation_key: str,
+    ) -> Transition:
+        """Take over a change that somebody made by hand outside the ledger: put that version into production.
+
+        It needs no evaluation report; the transition then names ``none`` as its evidence.
+
+        Raises
+        ------
+        PromotionConflictError
+            If the generation is another one by now, or if the version is in production already.
+        UntrustedModelError
+            If the version is not signed.
+        GateRefusedError
+            If it is retired.
+        DeclarationError
+            If the reason is empty, or the version is not in the ledger.
+        """
+        return self._database.write(
+            partial(
+                production.adopt,
+                model=model,
+                version=version,
+                expected_generation=expected_generation,
+                cause=self._cause(operation_key, actor, reason),
             )
         )
 
@@ -198,12 +241,17 @@ class Ledger:
         with self._database.reading() as session:
             if at is None:
                 return production.state_of(session, model).champion
-            return production.in_production(session, model, at=_aware(at))
+            return production.in_production(session, model, at=aware(at))
 
     def history(self, model: str) -> tuple[Transition, ...]:
         """Return the model's transitions, the first one first."""
         with self._database.reading() as session:
             return production.history(session, model)
+
+    def events(self, model: str | None = None) -> tuple[LedgerEvent, ...]:
+        """Return the audit trail of one model in its order, or of all in the order of writing."""
+        with self._database.reading() as session:
+            return events.events(session, model)
 
     def deploy(
         self, model: str, *, version: int, expected_generation: int, operation_key: str, actor: str
@@ -241,69 +289,3 @@ class Ledger:
     def confirm_mirror(self, model: str, *, shown: Aliases) -> bool:
         """Remember that MLflow shows these aliases; return False if the ledger wants others by now."""
         return self._database.write(lambda session: aliases.confirm(session, model, shown=shown))
-
-    def record_training(
-        self,
-        model: str,
-        *,
-        snapshot_digest: str,
-        partitions: Sequence[str],
-        operation_key: str,
-        requested_by: str,
-    ) -> TrainingRecord:
-        """Remember that a training of this snapshot was attempted."""
-        record = _declare(
-            TrainingRecord,
-            model=model,
-            snapshot_digest=snapshot_digest,
-            partitions=tuple(partitions),
-            operation_key=operation_key,
-            requested_by=requested_by,
-            at=self._clock(),
-        )
-        return self._database.write(lambda session: retraining.record_training(session, record))
-
-    def last_training(self, model: str) -> TrainingRecord | None:
-        """Return the training that was attempted last."""
-        return next(iter(self.trainings(model, limit=1)), None)
-
-    def trainings(self, model: str, *, limit: int = 100) -> tuple[TrainingRecord, ...]:
-        """Return the latest attempted trainings, the newest first."""
-        with self._database.reading() as session:
-            return retraining.trainings(session, model, limit=limit)
-
-    def record_decision(
-        self, model: str, *, operation_key: str, window: str, decision: Mapping[str, JsonValue]
-    ) -> DecisionRecord:
-        """Remember what the retraining policy decided about a window."""
-        record = _declare(
-            DecisionRecord,
-            model=model,
-            window=window,
-            decision=dict(decision),
-            operation_key=operation_key,
-            at=self._clock(),
-        )
-        return self._database.write(lambda session: retraining.record_decision(session, record))
-
-    def decisions(self, model: str, *, limit: int = 100) -> tuple[DecisionRecord, ...]:
-        """Return the latest decisions, the newest first."""
-        with self._database.reading() as session:
-            return retraining.decisions(session, model, limit=limit)
-
-    def _cause(self, operation_key: str, actor: str, reason: str = "") -> Cause:
-        return Cause(operation_key=operation_key, actor=actor, reason=reason, at=_aware(self._clock()))
-
-
-def _aware(instant: datetime) -> datetime:
-    try:
-        return in_utc(instant)
-    except ValueError as error:
-        raise DeclarationError(str(error)) from error
-
-
-def _declare(document: type[_DocumentT], **fields: object) -> _DocumentT:
-    try:
-        return document.model_validate(fields)
-    except ValidationError as error:
-        raise DeclarationError(f"not a {document.__name__}: {error}") from error

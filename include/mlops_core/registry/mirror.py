@@ -51,7 +51,8 @@ class UnknownVersion(Document):
 class ReconcileReport(Document):
     """What differed between MLflow and the ledger. Changes were healed; the rest is only reported.
 
-    ``missing_versions`` are in the ledger but were deleted from MLflow; their aliases cannot be set.
+    ``missing_versions`` are in the ledger, are not retired, and yet were deleted from MLflow; their aliases
+    cannot be set.
     """
 
     models: tuple[str, ...]
@@ -111,7 +112,9 @@ def reconcile(
             for number, version in found.items()
             if number not in known
         ]
-        absent = [record for record in before if record.version not in found]
+        # Whoever retires a version deletes it from MLflow.
+        retired = {retirement.version for retirement in ledger.retirements(model)}
+        absent = [record for record in before if record.version not in found.keys() | retired]
         missing += absent
         changes += _mirror(model, ledger=ledger, client=client, absent={record.version for record in absent})
     return ReconcileReport(
@@ -129,7 +132,7 @@ def _mirror(
     while True:
         mirrored = ledger.is_mirrored(model)
         aim = wanted(ledger.state(model))
-        shown = _shown(client, model)
+        shown = aliases_shown(client, model)
         differing = [
             alias
             for alias in _ALIASES
@@ -150,7 +153,14 @@ def _mirror(
             return tuple(changes)
 
 
-def _shown(client: MlflowClient, model: str) -> Aliases:
+def aliases_shown(client: MlflowClient, model: str) -> Aliases:
+    """Return the aliases that MLflow shows.
+
+    Raises
+    ------
+    RegistryUnavailableError
+        If MLflow does not answer.
+    """
     with registry_errors(f"read the aliases of {model!r}"):
         try:
             aliases = client.get_registered_model(model).aliases

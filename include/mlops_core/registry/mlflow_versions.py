@@ -48,6 +48,17 @@ def create_version(client: MlflowClient, model: str, *, stored: ModelRecord, tag
         )
 
 
+def tag_version(client: MlflowClient, model: str, *, version: int, tags: Mapping[str, str]) -> None:
+    """Set tags of a version; one that somebody has deleted is left to the mirror, which says so."""
+    with registry_errors(f"tag version {version} of {model!r}"):
+        try:
+            for name, value in tags.items():
+                client.set_model_version_tag(model, str(version), name, value)
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
+
+
 def delete_version(client: MlflowClient, model: str, *, version: int) -> None:
     """Delete a version; it is no error if somebody else did already."""
     with registry_errors(f"delete version {version} of {model!r}"):

@@ -5,21 +5,36 @@ ledger's transaction.
 """
 
 from datetime import datetime
-from typing import Literal, NoReturn
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mlops_core.errors import (
     DeclarationError,
-    GateRefusedError,
     PromotionConflictError,
     RollbackRefusedError,
+    UntrustedModelError,
 )
+from mlops_core.registry import events
+from mlops_core.registry.approvals import require_approval, require_unrejected
 from mlops_core.registry.cause import Cause
+from mlops_core.registry.conditions import (
+    DONE,
+    Kind,
+    generation_of,
+    refuse,
+    require_evidence,
+    require_generation,
+    say,
+    top_of,
+)
 from mlops_core.registry.records import LedgerState, Transition, VersionRecord
-from mlops_core.registry.schema import ModelRow, TransitionRow
-from mlops_core.registry.versions import find_version, lock
+from mlops_core.registry.schema import ModelRow, RetirementRow, TransitionRow
+from mlops_core.registry.versions import find_version, lock, require_in_use
+
+NO_EVIDENCE = "none"
+"""Stands in the transition of a version that was adopted without an evaluation report."""
 
 
 def state_of(session: Session, model: str) -> LedgerState:
@@ -27,7 +42,7 @@ def state_of(session: Session, model: str) -> LedgerState:
     row = session.get(ModelRow, model)
     if row is None:
         return LedgerState(model=model, generation=0, champion=None, challenger=None)
-    top = _top(session, model)
+    top = top_of(session, model)
     return LedgerState(
         model=model,
         generation=row.generation,
@@ -43,54 +58,69 @@ def promote(
     version: int,
     expected_generation: int,
     evidence_digest: str,
+    approval_key: str | None,
     cause: Cause,
 ) -> Transition:
     """Put a version into production if the model's generation is still the expected one."""
     lock(session, model)
-    first = _first(session, model, kind="promote", cause=cause)
+    first = _first(session, model, kind="promote", version=version, cause=cause)
     if first is not None:
-        if first.version != version:
-            raise DeclarationError(
-                f"operation key {cause.operation_key!r} promoted version {first.version} of {model!r}; "
-                f"it cannot promote version {version} too"
-            )
         return first
     target = find_version(session, model, version)
-    evidence = _require_evidence(target, evidence_digest)
-    top = _top(session, model)
-    if top is not None and top.version == version:
-        raise PromotionConflictError(
-            f"version {version} of {model!r} is in production already: {_say(top)}. Nothing is left to do"
+    evidence = require_evidence(target, evidence_digest)
+    # Who comes late is told who came first, and not that the approval was of another generation.
+    _require_move(session, target, expected_generation, asked=f"promote version {version} of {model!r}")
+    subject: dict[str, Any] = {
+        "version": version,
+        "generation": expected_generation,
+        "evidence_digest": evidence,
+    }
+    if approval_key is None:
+        require_unrejected(session, model, **subject)
+    else:
+        approval = require_approval(session, model, **subject, approval_key=approval_key)
+        cause = cause.approved(by=approval.actor, reason=approval.reason)
+    return _push(session, target, expected_generation, kind="promote", evidence=evidence, cause=cause)
+
+
+def adopt(
+    session: Session, model: str, *, version: int, expected_generation: int, cause: Cause
+) -> Transition:
+    """Put a version into production because somebody did so by hand, outside the ledger."""
+    asked = f"adopt version {version} of {model!r}"
+    cause.require_reason(asked)
+    lock(session, model)
+    first = _first(session, model, kind="adopt", version=version, cause=cause)
+    if first is not None:
+        return first
+    target = find_version(session, model, version)
+    if target.signature is None:
+        raise UntrustedModelError(
+            f"cannot {asked}: it is not signed, so no server would load it; see `mlops keys sign`"
         )
-    asked = f"promote version {version} of {model!r}"
-    _compare_and_set(session, model, expected_generation, top=top, asked=asked)
-    session.execute(
-        update(ModelRow).where(ModelRow.name == model, ModelRow.challenger == version).values(challenger=None)
-    )
-    beneath = None if top is None else top.generation
-    return _add(session, target, top=top, beneath=beneath, kind="promote", evidence=evidence, cause=cause)
+    _require_move(session, target, expected_generation, asked=asked)
+    evidence = target.evidence_digest or NO_EVIDENCE
+    return _push(session, target, expected_generation, kind="adopt", evidence=evidence, cause=cause)
 
 
 def roll_back(session: Session, model: str, *, expected_generation: int | None, cause: Cause) -> Transition:
     """Put the version before into production again."""
     lock(session, model)
-    first = _first(session, model, kind="roll_back", cause=cause)
+    first = _first(session, model, kind="roll_back", version=None, cause=cause)
     if first is not None:
         return first
-    top = _top(session, model)
+    top = top_of(session, model)
     asked = f"roll back {model!r}"
     if expected_generation is not None:
         require_generation(session, model, expected_generation, asked=asked)
     if top is None:
         raise RollbackRefusedError(f"cannot {asked}: no version of it was ever in production")
-    if top.beneath is None:
+    beneath = beneath_of(session, top)
+    if beneath is None:
         raise RollbackRefusedError(
             f"cannot {asked}: there is no version before version {top.version} to return to; "
             "train and promote another one instead"
         )
-    beneath = session.scalars(
-        select(TransitionRow).where(TransitionRow.model == model, TransitionRow.generation == top.beneath)
-    ).one()
     _compare_and_set(session, model, top.generation, top=top, asked=asked)
     return _add(
         session,
@@ -122,29 +152,48 @@ def history(session: Session, model: str) -> tuple[Transition, ...]:
     return tuple(_document(row) for row in rows)
 
 
-def require_generation(session: Session, model: str, expected: int, *, asked: str) -> None:
-    """Refuse what was decided against another generation.
-
-    Raises
-    ------
-    PromotionConflictError
-        Saying who moved the model, when, and to which version.
-    """
-    top = _top(session, model)
-    if expected != _generation(top):
-        _refuse(expected, top=top, asked=asked)
-
-
-def _top(session: Session, model: str) -> TransitionRow | None:
-    return session.scalars(
-        select(TransitionRow)
-        .where(TransitionRow.model == model)
-        .order_by(TransitionRow.generation.desc())
-        .limit(1)
-    ).first()
+def beneath_of(session: Session, top: TransitionRow) -> TransitionRow | None:
+    """Return the transition that a roll back returns to; retired versions are passed by."""
+    row = top
+    while row.beneath is not None:
+        row = session.scalars(
+            select(TransitionRow).where(
+                TransitionRow.model == top.model, TransitionRow.generation == row.beneath
+            )
+        ).one()
+        if row.version != top.version and session.get(RetirementRow, (row.model, row.version)) is None:
+            return row
+    return None
 
 
-def _first(session: Session, model: str, *, kind: str, cause: Cause) -> Transition | None:
+def _require_move(session: Session, target: VersionRecord, expected_generation: int, *, asked: str) -> None:
+    """Refuse a version that is retired or in production already, and what was decided too early."""
+    require_in_use(session, target.model, target.version, asked=asked)
+    top = top_of(session, target.model)
+    if top is not None and top.version == target.version:
+        raise PromotionConflictError(
+            f"version {target.version} of {target.model!r} is in production already: {say(top)}. "
+            "Nothing is left to do"
+        )
+    require_generation(session, target.model, expected_generation, asked=asked)
+
+
+def _push(
+    session: Session, target: VersionRecord, expected: int, *, kind: Kind, evidence: str, cause: Cause
+) -> Transition:
+    """Put a version on top of the stack; it is the challenger no longer."""
+    model, top = target.model, top_of(session, target.model)
+    asked = f"{kind} version {target.version} of {model!r}"
+    _compare_and_set(session, model, expected, top=top, asked=asked)
+    own = ModelRow.challenger == target.version
+    session.execute(update(ModelRow).where(ModelRow.name == model, own).values(challenger=None))
+    beneath = None if top is None else top.generation
+    return _add(session, target, top=top, beneath=beneath, kind=kind, evidence=evidence, cause=cause)
+
+
+def _first(
+    session: Session, model: str, *, kind: Kind, version: int | None, cause: Cause
+) -> Transition | None:
     """Return what the operation key did when it was first used."""
     row = session.scalars(
         select(TransitionRow).where(TransitionRow.operation_key == cause.operation_key)
@@ -156,19 +205,12 @@ def _first(session: Session, model: str, *, kind: str, cause: Cause) -> Transiti
             f"operation key {cause.operation_key!r} did {row.kind} {row.model!r}; "
             f"it cannot {kind} {model!r} too"
         )
-    return _document(row)
-
-
-def _require_evidence(target: VersionRecord, evidence_digest: str) -> str:
-    named = f"version {target.version} of {target.model!r}"
-    if target.evidence_digest is None:
-        raise GateRefusedError(f"{named} has no evaluation report that passed; evaluate it, then register it")
-    if target.evidence_digest != evidence_digest:
-        raise GateRefusedError(
-            f"{named} was registered with the evaluation report {target.evidence_digest}, and not with "
-            f"{evidence_digest or 'none'}; decide on the registered report"
+    if version is not None and row.version != version:
+        raise DeclarationError(
+            f"operation key {cause.operation_key!r} {DONE[row.kind]} version {row.version} of {model!r}; "
+            f"it cannot {kind} version {version} too"
         )
-    return target.evidence_digest
+    return _document(row)
 
 
 def _compare_and_set(
@@ -181,15 +223,7 @@ def _compare_and_set(
         .returning(ModelRow.generation)
     )
     if moved is None:
-        _refuse(expected, top=top, asked=asked)
-
-
-def _refuse(expected: int, *, top: TransitionRow | None, asked: str) -> NoReturn:
-    present = "no version was ever in production" if top is None else _say(top)
-    raise PromotionConflictError(
-        f"cannot {asked}: expected generation {expected}, but the ledger is at generation "
-        f"{_generation(top)}: {present}. Decide again against what is in production now"
-    )
+        refuse(expected, top=top, asked=asked)
 
 
 def _add(
@@ -198,13 +232,13 @@ def _add(
     *,
     top: TransitionRow | None,
     beneath: int | None,
-    kind: Literal["promote", "roll_back"],
+    kind: Kind,
     evidence: str,
     cause: Cause,
 ) -> Transition:
     row = TransitionRow(
         model=target.model,
-        generation=_generation(top) + 1,
+        generation=generation_of(top) + 1,
         kind=kind,
         version=target.version,
         previous_version=None if top is None else top.version,
@@ -219,18 +253,10 @@ def _add(
     )
     session.add(row)
     session.flush()
+    events.append(session, events.of_transition(row))
     return _document(row)
 
 
 def _document(row: TransitionRow) -> Transition:
     fields = {name: getattr(row, name) for name in Transition.model_fields}
     return Transition.model_validate(fields)
-
-
-def _generation(top: TransitionRow | None) -> int:
-    return 0 if top is None else top.generation
-
-
-def _say(row: TransitionRow) -> str:
-    verb = "promoted" if row.kind == "promote" else "rolled back to"
-    return f"{row.actor!r} {verb} version {row.version} at {row.at.isoformat()}"

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, StringConstraints
 
 from mlops_core.document import Document
-from mlops_core.pipeline import Name
+from mlops_core.names import Name
+from mlops_core.policies import Risk
+from mlops_core.signing import Signature
 
 LONGEST_OPERATION_KEY = 250
 
@@ -17,7 +19,7 @@ OperationKey = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST
 
 
 class VersionRecord(Document):
-    """One registered version: MLflow's number for it and the digest of the files that it stands for."""
+    """One registered version: MLflow's number for it, its files' digest, and the signature that vouches."""
 
     model: Name
     version: int = Field(ge=1, description="MLflow's number of the version")
@@ -27,6 +29,9 @@ class VersionRecord(Document):
     evidence_digest: Digest | None = Field(
         default=None, description="Of the evaluation report that passed; None cannot be promoted"
     )
+    signature: Signature | None = Field(
+        default=None, description="Over what ``statement_of`` says; an unsigned version is never loaded"
+    )
 
 
 class Transition(Document):
@@ -35,7 +40,7 @@ class Transition(Document):
     id: int
     model: Name
     generation: int = Field(ge=1)
-    kind: Literal["promote", "roll_back"]
+    kind: Literal["promote", "roll_back", "adopt"]
     version: int
     previous_version: int | None
     digest: Digest
@@ -43,6 +48,95 @@ class Transition(Document):
     actor: str
     reason: str
     operation_key: str
+    at: UtcInstant
+
+
+class ApprovalRequest(Document):
+    """A decision that waits for a person, and the task that asks for it."""
+
+    model: Name
+    version: int = Field(ge=1)
+    generation: int = Field(ge=0, description="The ledger's when the version was judged")
+    evidence_digest: Digest
+    risk: Risk
+    approvers: tuple[str, ...] = ()
+    requested_by: str = Field(min_length=1, description="Who caused the training")
+    dag_id: str
+    run_id: str
+    task_id: str
+    operation_key: OperationKey
+    at: UtcInstant
+    expires_at: UtcInstant
+
+
+class Approval(Document):
+    """A person's decision, bound to the version, its evidence and the generation it was judged against."""
+
+    model: Name
+    version: int = Field(ge=1)
+    generation: int = Field(ge=0)
+    evidence_digest: Digest
+    verdict: Literal["approve", "reject"]
+    actor: str
+    reason: str
+    operation_key: OperationKey
+    at: UtcInstant
+
+
+class PipelineRecord(Document):
+    """What the fleet's pages say of a declared pipeline."""
+
+    name: Name
+    owner: str
+    risk: Risk
+    description: str = ""
+    reference: str = Field(description="Where the declaration is found")
+    at: UtcInstant
+
+
+class EvaluationRecord(Document):
+    """One evaluation: which report, on which held-out rows, and how its gates decided."""
+
+    model: Name
+    run_id: str = Field(min_length=1, description="The challenger's, which holds the report")
+    evidence_digest: Digest
+    rows_digest: Digest
+    candidate: Name
+    passed: bool
+    page: str = Field(description="Of the report, relative to the report store")
+    dag_id: str = Field(description="Who may read this DAG may read the page")
+    operation_key: OperationKey
+    at: UtcInstant
+
+
+class LedgerEvent(Document):
+    """One entry of the audit trail. Its hash covers its content and the hash before it."""
+
+    sequence: int = Field(ge=1, description="Of the model, without gaps")
+    model: Name
+    kind: Literal["register", "approve", "reject", "promote", "roll_back", "adopt", "retire", "deploy"]
+    version: int = Field(ge=1)
+    generation: int = Field(ge=0, description="The ledger's after it")
+    digest: Digest = Field(description="Of the version's files")
+    evidence_digest: Digest | None
+    actor: str
+    reason: str
+    operation_key: OperationKey
+    at: UtcInstant
+    former_hash: str
+    hash: str
+
+
+class Retirement(Document):
+    """A version taken out of use for good; its record stays."""
+
+    model: Name
+    version: int = Field(ge=1)
+    archive: str = Field(description="Where its files and card are kept; empty if retention kept none")
+    archive_digest: str
+    actor: str
+    reason: str
+    operation_key: OperationKey
     at: UtcInstant
 
 

@@ -10,13 +10,20 @@ from mlops_core.evaluation.gates import enforce
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.mirror import mirror_aliases
-from mlops_core.registry.mlflow_versions import create_version, delete_version, search_versions
+from mlops_core.registry.mlflow_versions import (
+    create_version,
+    delete_version,
+    search_versions,
+    tag_version,
+)
 from mlops_core.registry.records import VersionRecord
+from mlops_core.signing.signer import Signer
 from mlops_core.tracking import OPERATION_KEY_TAG, tracking_client
 
 DIGEST_TAG = "mlops.digest"
 SNAPSHOT_TAG = "mlops.snapshot"
 CANDIDATE_TAG = "mlops.candidate"
+SIGNATURE_TAG = "mlops.signature"
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +33,8 @@ def register(
 ) -> VersionRecord:
     """Register the report's challenger as a version that may be promoted on this report.
 
-    A version that the same operation key made before is adopted, wherever the former try ended.
+    A version that the same operation key made before is adopted, wherever the former try ended. It is signed
+    as soon as MLflow's number of it is known.
 
     Returns
     -------
@@ -36,12 +44,15 @@ def register(
     ------
     GateRefusedError
         If the report did not pass.
+    SigningKeyError
+        If there is no key to sign with that is trusted; nothing was made then.
     RegistryMismatchError
         If MLflow holds a version of this operation key with other model files.
     RegistryUnavailableError, LedgerUnavailableError
         If one of the two does not answer; a retry completes the work.
     """
     enforce(report)
+    signer = Signer.from_settings()
     client = tracking_client(tracking_uri)
     first = ledger.version_of(operation_key)
     number = (
@@ -50,19 +61,21 @@ def register(
         else _adopt_or_create(report, ledger=ledger, client=client, operation_key=operation_key)
     )
     stored = report.challenger.model
+    unsigned = VersionRecord(
+        model=report.pipeline,
+        version=number,
+        digest=stored.digest,
+        uri=stored.uri,
+        run_id=stored.run_id,
+        evidence_digest=report.digest(),
+    )
     record = ledger.record_version(
-        VersionRecord(
-            model=report.pipeline,
-            version=number,
-            digest=stored.digest,
-            uri=stored.uri,
-            run_id=stored.run_id,
-            evidence_digest=report.digest(),
-        ),
+        unsigned.model_copy(update={"signature": signer.sign(unsigned)}),
         operation_key=operation_key,
         actor=actor,
     )
     _delete_surplus(record, client=client, operation_key=operation_key)
+    _show_signature(record, client=client)
     mirror_aliases(record.model, ledger=ledger, client=client)
     return record
 
@@ -97,6 +110,13 @@ def _tags(report: EvaluationReport, operation_key: str) -> dict[str, str]:
         SNAPSHOT_TAG: f"{snapshot.table_uri}@{snapshot.version} {snapshot.digest}",
         CANDIDATE_TAG: report.challenger.candidate,
     }
+
+
+def _show_signature(record: VersionRecord, *, client: MlflowClient) -> None:
+    """Write the signature beside the version in MLflow, to be seen there; the ledger's is believed."""
+    if record.signature is not None:
+        content = record.signature.model_dump_json()
+        tag_version(client, record.model, version=record.version, tags={SIGNATURE_TAG: content})
 
 
 def _delete_surplus(record: VersionRecord, *, client: MlflowClient, operation_key: str) -> None:

@@ -3,10 +3,12 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mlops_core.errors import DeclarationError
+from mlops_core.errors import DeclarationError, GateRefusedError
+from mlops_core.registry import events
 from mlops_core.registry.cause import Cause
 from mlops_core.registry.records import VersionRecord
-from mlops_core.registry.schema import ModelRow, VersionRow
+from mlops_core.registry.schema import ModelRow, RetirementRow, VersionRow
+from mlops_core.signing import Signature
 
 
 def record_version(session: Session, record: VersionRecord, *, cause: Cause) -> VersionRecord:
@@ -14,8 +16,9 @@ def record_version(session: Session, record: VersionRecord, *, cause: Cause) -> 
     row = lock(session, record.model)
     first = version_of(session, cause.operation_key)
     if first is not None:
-        # Another number of the same model files is what a lost reply makes; the first number holds.
-        if first.model_copy(update={"version": record.version}) != record:
+        # Another number of the same model files is what a lost reply makes; the first number holds, with the
+        # signature that it got from the key of that time.
+        if first.model_copy(update={"version": record.version, "signature": record.signature}) != record:
             raise DeclarationError(
                 f"operation key {cause.operation_key!r} registered {_describe(first)}; "
                 f"it cannot register {_describe(record)} too"
@@ -32,11 +35,26 @@ def record_version(session: Session, record: VersionRecord, *, cause: Cause) -> 
         session.flush()
     row.challenger = record.version
     row.mirrored = False
-    session.add(
-        VersionRow(**record.model_dump(), operation_key=cause.operation_key, actor=cause.actor, at=cause.at)
+    added = VersionRow(
+        **record.model_dump(), operation_key=cause.operation_key, actor=cause.actor, at=cause.at
     )
+    session.add(added)
     session.flush()
+    events.append(session, events.of_version(added, generation=row.generation))
     return record
+
+
+def sign_version(
+    session: Session, *, model: str, version: int, signature: Signature, cause: Cause
+) -> VersionRecord:
+    """Replace the signature of a version, and nothing else of it."""
+    asked = f"sign version {version} of {model!r}"
+    cause.require_reason(asked)
+    lock(session, model)
+    row = find_row(session, model, version)
+    require_in_use(session, model, version, asked=asked)
+    row.signature = signature.model_dump()
+    return to_record(row)
 
 
 def lock(session: Session, model: str) -> ModelRow | None:
@@ -65,11 +83,38 @@ def find_version(session: Session, model: str, version: int) -> VersionRecord:
     DeclarationError
         If the ledger does not know it.
     """
+    return to_record(find_row(session, model, version))
+
+
+def find_row(session: Session, model: str, version: int) -> VersionRow:
+    """Return the row of the version of that number.
+
+    Raises
+    ------
+    DeclarationError
+        If the ledger does not know it.
+    """
     row = session.get(VersionRow, (model, version))
     if row is None:
         known = ", ".join(str(record.version) for record in versions_of(session, model)) or "none"
         raise DeclarationError(f"{model!r} has no version {version} in the ledger; versions it has: {known}")
-    return to_record(row)
+    return row
+
+
+def require_in_use(session: Session, model: str, version: int, *, asked: str) -> None:
+    """Refuse what would use a retired version.
+
+    Raises
+    ------
+    GateRefusedError
+        Saying who retired it, when and why.
+    """
+    row = session.get(RetirementRow, (model, version))
+    if row is not None:
+        raise GateRefusedError(
+            f"cannot {asked}: {row.actor!r} retired it at {row.at.isoformat()}: {row.reason}. "
+            "That is for good; take another version"
+        )
 
 
 def to_record(row: VersionRow) -> VersionRecord:
@@ -81,6 +126,7 @@ def to_record(row: VersionRow) -> VersionRecord:
         uri=row.uri,
         run_id=row.run_id,
         evidence_digest=row.evidence_digest,
+        signature=None if row.signature is None else Signature.model_validate(row.signature),
     )
 
 

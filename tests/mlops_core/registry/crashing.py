@@ -24,6 +24,7 @@ EFFECTS = (
     (MlflowClient, "create_registered_model"),
     (MlflowClient, "create_model_version"),
     (MlflowClient, "delete_model_version"),
+    (MlflowClient, "set_model_version_tag"),
     (MlflowClient, "set_registered_model_alias"),
     (MlflowClient, "delete_registered_model_alias"),
     (Database, "write"),
@@ -76,7 +77,8 @@ def perform(command: dict[str, Any]) -> None:
             register(EvaluationReport.model_validate(command["report"]), **common)
         case "promote":
             record = VersionRecord.model_validate(command["record"])
-            promotion.promote(record, expected_generation=command["generation"], reason="", **common)
+            report = EvaluationReport.model_validate(command["report"])
+            promotion.promote(record, report=report, reason="", **common)
         case "roll_back":
             promotion.roll_back(command["model"], reason="", **common)
 

@@ -14,6 +14,7 @@ from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry import promotion
 from mlops_core.registry.aliases import wanted
 from mlops_core.registry.ledger import Ledger, VersionRecord
+from mlops_core.registry.register import SIGNATURE_TAG
 from registry_examples import passed_report, stored_model
 from servers import MlflowServer
 
@@ -61,6 +62,10 @@ def assert_agreement(model: str, *, ledger: Ledger, client: MlflowClient) -> Non
     assert sorted(int(version.version) for version in found) == [
         record.version for record in ledger.versions(model)
     ]
+    for record in ledger.versions(model):
+        assert record.signature is not None
+        tags = client.get_model_version(model, str(record.version)).tags
+        assert tags[SIGNATURE_TAG] == record.signature.model_dump_json()
     aliases = client.get_registered_model(model).aliases
     aim = wanted(ledger.state(model)).model_dump(exclude_none=True)
     assert aliases == {alias: str(version) for alias, version in aim.items()}
@@ -74,7 +79,7 @@ def reports(client: MlflowClient, model: str) -> Iterator[tuple[int, EvaluationR
         yield crash_after, passed_report(stored, pipeline=f"{model}_{crash_after}")
 
 
-@pytest.mark.parametrize(("lost_reply", "effects"), [(False, 5), (True, 7)])
+@pytest.mark.parametrize(("lost_reply", "effects"), [(False, 6), (True, 8)])
 def test_a_registration_that_is_killed_anywhere_is_completed_by_its_retry(
     run: Run,
     client: MlflowClient,
@@ -101,6 +106,11 @@ def test_a_registration_that_is_killed_anywhere_is_completed_by_its_retry(
     assert crashes == effects
 
 
+def judged_again(report: EvaluationReport) -> EvaluationReport:
+    """Return the report as if it were judged once the first version is in production."""
+    return report.model_copy(update={"generation": 1})
+
+
 def promoted_and_challenged(
     report: EvaluationReport,
     *,
@@ -111,14 +121,14 @@ def promoted_and_challenged(
     first = submit(report)
     promotion.promote(
         first,
-        expected_generation=0,
+        report=report,
         operation_key=f"{report.pipeline}/run-1/promote",
         actor="ada",
         reason="",
         ledger=ledger,
         tracking_uri=uri,
     )
-    return submit(report, key="run-2/register")
+    return submit(judged_again(report), key="run-2/register")
 
 
 def test_a_promotion_that_is_killed_anywhere_is_completed_by_its_retry(
@@ -137,12 +147,12 @@ def test_a_promotion_that_is_killed_anywhere_is_completed_by_its_retry(
             crash_after,
             do="promote",
             record=record.model_dump(mode="json"),
-            generation=1,
+            report=judged_again(report).model_dump(mode="json"),
             operation_key=key,
         )
         transition = promotion.promote(
             record,
-            expected_generation=1,
+            report=judged_again(report),
             operation_key=key,
             actor="retry",
             reason="",
@@ -174,7 +184,7 @@ def test_a_roll_back_that_is_killed_anywhere_is_completed_by_its_retry(
         record = promoted_and_challenged(report, ledger=ledger, uri=mlflow_server.uri, submit=submit)
         promotion.promote(
             record,
-            expected_generation=1,
+            report=judged_again(report),
             operation_key=f"{report.pipeline}/run-2/promote",
             actor="ada",
             reason="",

@@ -1,17 +1,21 @@
 """The ledger moves first and decides; MLflow follows, at the latest when the task is tried again."""
 
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from mlops_core.errors import (
+    ApprovalMissingError,
     GateRefusedError,
     PromotionConflictError,
     RegistryMismatchError,
     RegistryUnavailableError,
     RollbackRefusedError,
+    UntrustedModelError,
 )
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry import promotion
@@ -23,12 +27,18 @@ pytestmark = pytest.mark.integration
 Submit = Callable[..., VersionRecord]
 
 
+def against(report: EvaluationReport, generation: int) -> EvaluationReport:
+    return report.model_copy(update={"generation": generation})
+
+
 @pytest.fixture
-def promote(ledger: Ledger, mlflow_server: MlflowServer) -> Callable[..., Transition]:
-    def call(record: VersionRecord, *, expected: int, key: str = "") -> Transition:
+def promote(
+    ledger: Ledger, mlflow_server: MlflowServer, report: EvaluationReport
+) -> Callable[..., Transition]:
+    def call(record: VersionRecord, *, expected: int, key: str = "", **judged: Any) -> Transition:
         return promotion.promote(
             record,
-            expected_generation=expected,
+            report=against(report, expected).model_copy(update=judged),
             operation_key=key or f"{record.model}/promote/{record.version}/{expected}",
             actor="ada",
             reason="better",
@@ -68,7 +78,7 @@ def test_promotions_and_roll_backs_show_in_mlflow(
     model = report.pipeline
     promote(submit(report), expected=0)
     assert aliases(client, model) == {"champion": "1"}
-    second = submit(report, key="run-2/register")
+    second = submit(against(report, 1), key="run-2/register")
     assert aliases(client, model) == {"champion": "1", "challenger": "2"}
 
     assert promote(second, expected=1).previous_version == 1
@@ -101,7 +111,7 @@ def test_a_promotion_that_is_tried_again_after_a_roll_back_does_not_undo_it(
     roll_back: Callable[..., Transition],
 ) -> None:
     promote(submit(report), expected=0)
-    second = submit(report, key="run-2/register")
+    second = submit(against(report, 1), key="run-2/register")
     first_try = promote(second, expected=1)
     roll_back(report.pipeline)
 
@@ -109,17 +119,79 @@ def test_a_promotion_that_is_tried_again_after_a_roll_back_does_not_undo_it(
     assert aliases(client, report.pipeline) == {"champion": "1"}
 
 
-@pytest.mark.parametrize("evidence", [None, "forged"])
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"evidence_digest": None}, GateRefusedError, "has no evaluation report that passed"),
+        ({"evidence_digest": "forged"}, GateRefusedError, "registered with the evaluation report forged"),
+        ({"run_id": "forged"}, UntrustedModelError, "does not fit its signature"),
+    ],
+)
 def test_a_version_without_its_evidence_is_not_promoted(
     ledger: Ledger,
     report: EvaluationReport,
     submit: Submit,
     promote: Callable[..., Transition],
-    evidence: str | None,
+    changes: dict[str, Any],
+    error: type[Exception],
+    words: str,
 ) -> None:
-    record = submit(report).model_copy(update={"evidence_digest": evidence})
+    record = submit(report).model_copy(update=changes)
 
-    with pytest.raises(GateRefusedError):
+    with pytest.raises(error, match=words):
+        promote(record, expected=0)
+
+    assert ledger.state(report.pipeline).generation == 0
+
+
+def test_a_version_is_promoted_on_the_very_report_that_it_was_registered_with(
+    ledger: Ledger, report: EvaluationReport, submit: Submit, promote: Callable[..., Transition]
+) -> None:
+    promote(submit(report), expected=0)
+    late = submit(report, key="run-2/register")
+    risky = submit(against(report, 1).model_copy(update={"risk": "high"}), key="run-3/register")
+
+    with pytest.raises(GateRefusedError, match="decide on the registered report"):
+        promote(late, expected=1)
+    with pytest.raises(GateRefusedError, match="decide on the registered report"):
+        promote(risky, expected=1, risk="low")
+    with pytest.raises(ApprovalMissingError, match="of high risk, and nobody has approved"):
+        promote(risky, expected=1, risk="high")
+
+    assert ledger.state(report.pipeline).generation == 1
+
+
+def test_files_that_were_changed_since_the_registration_are_not_promoted(
+    client: MlflowClient,
+    ledger: Ledger,
+    report: EvaluationReport,
+    submit: Submit,
+    promote: Callable[..., Transition],
+    tmp_path: Path,
+) -> None:
+    record = submit(report)
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    client.log_model_artifact(report.challenger.model.model_id, str(tmp_path / "MLmodel"))
+
+    with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
+        promote(record, expected=0)
+
+    assert ledger.state(report.pipeline).generation == 0
+
+
+def test_a_record_that_was_changed_in_the_ledger_is_not_promoted(
+    ledger: Ledger,
+    ledger_url: str,
+    report: EvaluationReport,
+    submit: Submit,
+    promote: Callable[..., Transition],
+) -> None:
+    record = submit(report)
+    with sqlite3.connect(ledger_url.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE ledger_versions SET uri = 'models:/m-planted'")
+    database.close()
+
+    with pytest.raises(UntrustedModelError, match="does not fit its signature"):
         promote(record, expected=0)
 
     assert ledger.state(report.pipeline).generation == 0
@@ -141,6 +213,35 @@ def test_a_version_deleted_from_mlflow_is_not_promoted(
     assert ledger.state(report.pipeline).generation == 0
 
 
+def test_a_promotion_is_adopted_though_its_version_is_gone_from_mlflow_by_now(
+    client: MlflowClient, report: EvaluationReport, submit: Submit, promote: Callable[..., Transition]
+) -> None:
+    first = submit(report)
+    first_try = promote(first, expected=0)
+    promote(submit(against(report, 1), key="run-2/register"), expected=1)
+    client.delete_model_version(report.pipeline, "1")
+
+    assert promote(first, expected=0) == first_try
+    assert aliases(client, report.pipeline) == {"champion": "2"}
+
+
+def test_who_promotes_a_retired_version_is_told_who_retired_it(
+    client: MlflowClient,
+    ledger: Ledger,
+    report: EvaluationReport,
+    submit: Submit,
+    promote: Callable[..., Transition],
+) -> None:
+    first, model = submit(report), report.pipeline
+    submit(report, key="run-2/register")
+    cause = {"actor": "grace", "reason": "superseded", "operation_key": f"{model}/retire"}
+    ledger.retire(model, version=1, archive="", archive_digest="", **cause)
+    client.delete_model_version(model, "1")
+
+    with pytest.raises(GateRefusedError, match="'grace' retired it"):
+        promote(first, expected=0)
+
+
 def test_a_promotion_stands_when_the_server_goes_away_and_its_mirror_is_completed_later(
     client: MlflowClient,
     ledger: Ledger,
@@ -153,7 +254,7 @@ def test_a_promotion_stands_when_the_server_goes_away_and_its_mirror_is_complete
 ) -> None:
     model = report.pipeline
     promote(submit(report), expected=0)
-    second = submit(report, key="run-2/register")
+    second = submit(against(report, 1), key="run-2/register")
     ledger_promote = Ledger.promote
 
     def promote_and_lose_the_server(self: Ledger, *args: Any, **kwargs: Any) -> Transition:
@@ -190,7 +291,9 @@ def test_two_people_who_leave_the_same_version_roll_back_once(
     model = report.pipeline
     for generation in range(3):
         promote(
-            submit(report, key=f"run-{generation}/register"), expected=generation, key=f"promote-{generation}"
+            submit(against(report, generation), key=f"run-{generation}/register"),
+            expected=generation,
+            key=f"promote-{generation}",
         )
 
     def leave(version: int, *, key: str) -> Transition:

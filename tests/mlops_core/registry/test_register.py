@@ -1,6 +1,7 @@
 """One evaluation report that passed becomes one version, however often it is tried."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from mlops_core.errors import (
     GateRefusedError,
     RegistryMismatchError,
     RegistryUnavailableError,
+    SigningKeyError,
 )
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry import mlflow_versions
 from mlops_core.registry.ledger import Ledger, VersionRecord
+from mlops_core.registry.register import SIGNATURE_TAG
+from mlops_core.signing.keys import generate_key_pair
 from mlops_core.tracking import OPERATION_KEY_TAG
 from registry_examples import stored_model
 from servers import MlflowServer
+from signing_keys import signed
 
 pytestmark = pytest.mark.integration
 
@@ -32,14 +37,17 @@ def test_a_version_says_what_it_is_and_on_what_evidence(
     record = submit(report)
 
     stored = report.challenger.model
-    assert record == VersionRecord(
-        model=report.pipeline,
-        version=1,
-        digest=stored.digest,
-        uri=stored.uri,
-        run_id=stored.run_id,
-        evidence_digest=report.digest(),
+    assert record == signed(
+        VersionRecord(
+            model=report.pipeline,
+            version=1,
+            digest=stored.digest,
+            uri=stored.uri,
+            run_id=stored.run_id,
+            evidence_digest=report.digest(),
+        )
     )
+    assert record.signature is not None
     assert ledger.state(report.pipeline).challenger == record
     registered = client.get_model_version(report.pipeline, "1")
     assert (registered.source, registered.run_id) == (stored.uri, stored.run_id)
@@ -49,6 +57,7 @@ def test_a_version_says_what_it_is_and_on_what_evidence(
         "mlops.evidence_digest": report.digest(),
         "mlops.snapshot": f"/data/flight_delay@5 {report.snapshot.digest}",
         "mlops.candidate": "boosted_trees",
+        "mlops.signature": record.signature.model_dump_json(),
     }
     assert client.get_registered_model(report.pipeline).aliases == {"challenger": "1"}
 
@@ -174,3 +183,39 @@ def test_registration_goes_on_where_it_was_when_the_server_comes_back(
     assert submit(report) == recorded
     assert versions(client, report.pipeline) == [1]
     assert client.get_registered_model(report.pipeline).aliases == {"challenger": "1"}
+
+
+def test_without_a_key_nothing_is_made(
+    client: MlflowClient,
+    ledger: Ledger,
+    report: EvaluationReport,
+    submit: Callable[..., VersionRecord],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", str(tmp_path / "nowhere.pem"))
+
+    with pytest.raises(SigningKeyError, match="make a pair with `mlops keys make`"):
+        submit(report)
+
+    assert client.search_registered_models(f"name = '{report.pipeline}'") == []
+    assert ledger.models() == ()
+
+
+def test_a_version_keeps_the_signature_of_its_first_try_when_the_key_is_another_one_by_then(
+    client: MlflowClient,
+    report: EvaluationReport,
+    submit: Callable[..., VersionRecord],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = submit(report)
+    assert first.signature is not None
+    client.delete_model_version_tag(report.pipeline, "1", SIGNATURE_TAG)
+    generate_key_pair(tmp_path / "signing.pem", tmp_path / "trusted")
+    monkeypatch.setenv("MLOPS_SIGNING_KEY", str(tmp_path / "signing.pem"))
+    monkeypatch.setenv("MLOPS_TRUSTED_KEYS", str(tmp_path / "trusted"))
+
+    assert submit(report) == first
+    tags = client.get_model_version(report.pipeline, "1").tags
+    assert tags[SIGNATURE_TAG] == first.signature.model_dump_json()

@@ -1,0 +1,1 @@
+"""Looking into the ledger, and taking over what was done beside it."""
