@@ -1,0 +1,1 @@
+"""``mlops lineage``: where a version comes from and what it made, and what became of a partition."""

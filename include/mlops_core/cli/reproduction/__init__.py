@@ -1,0 +1,1 @@
+"""``mlops reproduce``: fit a version again, and compare the two."""
