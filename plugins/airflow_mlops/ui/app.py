@@ -1,17 +1,25 @@
-"""The pack's web app: shows stored reports to people who may read the DAG that made them.
+"""The pack's web app: the pages of the models, and stored reports for people who may read their DAG.
 
 Reports hold column names and values that nobody vetted, and two of their makers do not escape them. So a
 page is served sandboxed: it may run its own scripts and reach nothing, neither this origin's cookies nor
 the network.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 from airflow.api_fastapi.core_api.security import requires_access_dag, requires_authenticated
 from fastapi import Depends, FastAPI, HTTPException, Query, status
 from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
+from airflow_mlops.ui.acting import served_app
+from airflow_mlops.ui.actions import actions_router
+from airflow_mlops.ui.models import models_router
 from airflow_mlops.ui.ownership import is_owned
+from airflow_mlops.ui.refusals import show_refusals
 from mlops_core.errors import DeclarationError
 from mlops_core.reports import ReportStore
 from mlops_core.settings import Settings
@@ -22,9 +30,19 @@ SANDBOX = (
 )
 
 
-def create_app() -> FastAPI:
-    """Build the app that the plugin mounts under ``/mlops``."""
+def create_app(*, airflow: Callable[[], ASGIApp] = served_app) -> FastAPI:
+    """Build the app that the plugin mounts under ``/mlops``.
+
+    Parameters
+    ----------
+    airflow
+        Returns the Airflow whose API carries out what people decide on a page.
+    """
     app = FastAPI(title="MLOps", docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.include_router(models_router(airflow))
+    app.include_router(actions_router(airflow))
+    show_refusals(app)
 
     @app.get(
         "/reports",

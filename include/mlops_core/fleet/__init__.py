@@ -1,0 +1,1 @@
+"""What people see of all models and of one: read from the ledger, never written."""
