@@ -91,6 +91,31 @@ class RunFollower:
 
         self._until(reached, f"{task_id} of {run.dag_id} is {' or '.join(states)}")
 
+    def wait_for_question(self, run: DagRun, task_id: str) -> None:
+        """Wait until a task asks a person, and has for three seconds, or cannot ask any more.
+
+        Airflow ends what answers if the answer overtakes the news that the asking process has ended.
+        """
+        over, seen = {"success", "failed", "upstream_failed", "skipped"}, 0.0
+
+        def settled() -> bool | None:
+            nonlocal seen
+            states = {task.task_id: task.state for task in self.api.task_instances(run)}
+            if states.get(task_id) != "awaiting_input":
+                seen = 0.0
+                return states.get(task_id) in over or None
+            seen = seen or time.monotonic()
+            return time.monotonic() > seen + 3 or None
+
+        self._until(settled, f"{task_id} of {run.dag_id} asks")
+
+    def approve(self, run: DagRun, *, reason: str) -> None:
+        """Say yes to what a training asks, naming the evidence that it stands on."""
+        states = {task.task_id: task.state for task in self.api.task_instances(run)}
+        assert states.get("approve") == "awaiting_input", self.failures(run)
+        evidence = self.api.xcom(run, "evaluate")["digest"]
+        self.api.answer(run, "approve", option="Approve", fields={"reason": reason, "evidence": evidence})
+
     def _ended(self, run: DagRun) -> DagRun:
         def ended() -> DagRun | None:
             now = self.api.run(run.dag_id, run.run_id)

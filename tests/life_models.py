@@ -6,7 +6,17 @@ from typing import Any
 import pyarrow as pa
 
 import toy_models
-from mlops_core.pipeline import AbsoluteGate, Candidate, ChampionGate, Pipeline
+from mlops_core.pipeline import (
+    AbsoluteGate,
+    Candidate,
+    ChampionGate,
+    EvaluationPolicy,
+    LeakageGate,
+    LeakagePolicy,
+    Pipeline,
+    ServingPolicy,
+    SkewGate,
+)
 
 
 def load(partition: str) -> pa.Table:
@@ -50,7 +60,10 @@ CANDIDATES = (
 )
 
 
-def declare(name: str, *, candidates: tuple[Candidate, ...] = CANDIDATES) -> Pipeline:
+GATES = (AbsoluteGate(metric="roc_auc", minimum=0.55), ChampionGate(metric="roc_auc", margin=0.08))
+
+
+def declare(name: str, *, candidates: tuple[Candidate, ...] = CANDIDATES, **more: Any) -> Pipeline:
     """Declare the model under a name of its own, so that tests do not meet."""
     return Pipeline(
         name=name,
@@ -61,7 +74,7 @@ def declare(name: str, *, candidates: tuple[Candidate, ...] = CANDIDATES) -> Pip
         key="id",
         features=("amount", "colour", "count", "member"),
         candidates=candidates,
-        gates=(AbsoluteGate(metric="roc_auc", minimum=0.55), ChampionGate(metric="roc_auc", margin=0.08)),
+        **{"gates": GATES, **more},
     )
 
 
@@ -69,4 +82,12 @@ LIFE = declare("life")
 OUTAGE = declare("outage")
 KILLED = declare("killed")
 RACE = declare("race")
+GUARDED = declare(
+    "guarded",
+    gates=(*GATES, LeakageGate(), SkewGate()),
+    evaluation=EvaluationPolicy(leakage=LeakagePolicy(rows=200), serving=ServingPolicy(requests=20)),
+    risk="medium",
+)
+"""A model whose versions a person must approve."""
+
 MISTAKEN = declare("mistaken", candidates=(Candidate(name="mistake", fit="life_models:fit_with_a_mistake"),))

@@ -45,6 +45,20 @@ class EvaluationReportLink(_EvidenceLink):
     kind = "evaluation"
 
 
+class ModelCardLink(_EvidenceLink):
+    """What is known of a version."""
+
+    name = "Model card"
+    kind = "card"
+
+
+class ReproductionLink(_EvidenceLink):
+    """Whether a version could be built again."""
+
+    name = "Reproduction"
+    kind = "reproduction"
+
+
 class DriftReportLink(_EvidenceLink):
     """What the monitor found in a window."""
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_mlops.links import DriftReportLink, EvaluationReportLink, MlflowRunLink, ValidationPageLink
+from airflow_mlops.links import (
+    DriftReportLink,
+    EvaluationReportLink,
+    MlflowRunLink,
+    ModelCardLink,
+    ReproductionLink,
+    ValidationPageLink,
+)
 from airflow_mlops.listeners import preload
 
 
@@ -22,7 +29,21 @@ class MlopsPlugin(AirflowPlugin):
         MlflowRunLink(),
         ValidationPageLink(),
         EvaluationReportLink(),
+        ModelCardLink(),
+        ReproductionLink(),
         DriftReportLink(),
+    ]
+
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Models",
+            # Relative: the UI may lie below a path.
+            "href": "mlops/models",
+            "destination": "nav",
+            "url_route": "models",
+            "nav_top_level": True,
+            "icon": "mlops/static/models.svg",
+        }
     ]
 
     @cached_property

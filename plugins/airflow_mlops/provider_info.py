@@ -26,6 +26,8 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_mlops.links.MlflowRunLink",
             "airflow_mlops.links.ValidationPageLink",
             "airflow_mlops.links.EvaluationReportLink",
+            "airflow_mlops.links.ModelCardLink",
+            "airflow_mlops.links.ReproductionLink",
             "airflow_mlops.links.DriftReportLink",
         ],
         "task-decorators": [

@@ -10,13 +10,17 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 HEAVY = (
+    "alembic",
     "deltalake",
     "evidently",
+    "fairlearn",
     "great_expectations",
     "mlflow",
     "numpy",
+    "optuna",
     "pandas",
     "pyarrow",
+    "shap",
     "sklearn",
     "torch",
 )

@@ -44,11 +44,22 @@ def test_the_monitors_decision_is_what_happens(told: Any) -> None:
 
 
 def test_the_rollback_ends_with_the_former_version_in_production(told: Any) -> None:
-    (rolled_back,) = outcomes(told, 5)
+    waits, rolled_back, void = outcomes(told, 5)
     with Ledger(f"sqlite:///{told[0].home.root / 'ledger.db'}") as ledger:
         history = ledger.history("flight_delay")
     assert history[-1].kind == "roll_back"
     assert history[-1].version == rolled_back["version"] == history[-2].previous_version
+    assert (waits["decision"], void["decision"]) == ("waits", "void")
+    assert void["version"] == rolled_back["version"]
+
+
+def test_the_history_that_tells_it_all_is_verified(told: Any) -> None:
+    (read,) = outcomes(told, 7)
+    assert read["decision"] == "verified"
+    with Ledger(f"sqlite:///{told[0].home.root / 'ledger.db'}") as ledger:
+        events = ledger.events("flight_delay")
+    assert f"{len(events)} entries" in read["happened"]
+    assert {"register", "approve", "promote", "deploy", "roll_back"} <= {event.kind for event in events}
 
 
 def test_every_poisoned_delivery_is_refused(told: Any) -> None:

@@ -26,7 +26,7 @@ def test_the_platform_comes_up_says_so_once_heals_and_leaves_no_process_behind(o
     assert str(own.home.passwords_file) in first.stdout
     assert own.status()["healthy"] is True
     assert {service["state"] for service in own.status()["services"]} == {"healthy"}
-    for path in (own.home.passwords_file, own.home.secrets_file):
+    for path in (own.home.passwords_file, own.home.secrets_file, own.home.signing_key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     started = own.processes()
     assert _addresses_listened_on(started) == {"127.0.0.1"}

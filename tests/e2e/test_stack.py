@@ -99,7 +99,10 @@ def test_a_model_is_ingested_trained_and_promoted_by_the_workers(stack: OwnStack
         for run in [follower.trigger("flight_delay__ingest", partition_key=month) for month in HISTORY]:
             follower.succeed(run)
         conf = {"reason": "the first", "candidates": ["gradient_boosting", "entity_embeddings"]}
-        trained = follower.succeed(follower.trigger("flight_delay__train", conf=conf))
+        run = follower.trigger("flight_delay__train", conf=conf)
+        follower.wait_for_question(run, "approve")
+        follower.approve(run, reason="the first on this stack")
+        trained = follower.succeed(run)
 
         verified = api.xcom(trained, "verify")
         served = httpx.get(f"{stack.files.ports().model_server_url}/models").json()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.operators.step import StepOperator, actor, effect_key
+from mlops_core.operation import operation_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +36,8 @@ class DeployOperator(StepOperator):
             transition.model,
             version=transition.version,
             expected_generation=transition.generation,
-            operation_key=effect_key(context),
+            # Cleared after another promotion, it is another deployment.
+            operation_key=operation_key(effect_key(context), transition.generation),
             actor=actor(context),
         )
 
@@ -60,7 +62,7 @@ class VerifyDeploymentOperator(StepOperator):
 
     def step(self, context: "Context") -> Any:  # noqa: ARG002
         """Wait for the version, send its input example, compare."""
-        from mlops_core.models.stored import load_model
+        from mlops_core.models.version import load_version
         from mlops_core.registry.records import Deployment
         from mlops_core.serving.client import verify_deployment
 
@@ -69,5 +71,5 @@ class VerifyDeploymentOperator(StepOperator):
             deployment,
             model_server_url=self.settings.model_server_url,
             timeout_s=self.timeout_s,
-            model=load_model(deployment.version, tracking_uri=self.tracking_uri),
+            model=load_version(deployment.version, tracking_uri=self.tracking_uri),
         )

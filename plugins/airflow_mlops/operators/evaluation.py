@@ -1,6 +1,7 @@
 """Measure the candidates on held-out rows, and let the gates decide."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.links import EvaluationReportLink, MlflowRunLink
@@ -35,6 +36,7 @@ class EvaluateOperator(PipelineOperator):
     def step(self, context: "Context") -> dict[str, Any]:
         """Evaluate and log the report to the challenger's run."""
         from mlops_core.evaluation.evaluate import evaluate, page_path
+        from mlops_core.registry.records import EvaluationRecord
         from mlops_core.training.job import TrainingPlan, TrainResult
 
         report_key = effect_key(context)
@@ -46,9 +48,26 @@ class EvaluateOperator(PipelineOperator):
             tracking_uri=self.tracking_uri,
             reports=self.reports,
             report_key=report_key,
+            former_uses=lambda rows: self.ledger.holdout_uses(
+                self.declaration.name, rows_digest=rows, operation_key=report_key
+            ),
         )
         self.show_run(report.challenger.run_id)
         page = page_path(self.declaration.name, report_key=report_key)
+        self.ledger.record_evaluation(
+            EvaluationRecord(
+                model=report.pipeline,
+                run_id=report.challenger.run_id,
+                evidence_digest=report.digest(),
+                rows_digest=report.rows_digest,
+                candidate=report.challenger.candidate,
+                passed=report.passed,
+                page=page,
+                dag_id=self.dag_id,
+                operation_key=report_key,
+                at=datetime.now(UTC),
+            )
+        )
         self.show_report("evaluation", page)
         for verdict in report.verdicts:
             self.log.info("%s: %s", "passed" if verdict.passed else "refused", verdict.reason)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.assets import snapshot_asset
 from airflow_mlops.links import ValidationPageLink
+from airflow_mlops.openlineage import OpenLineageMixin
 from airflow_mlops.operators.step import PipelineOperator
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_core.data.documents import PublishedPartition, StagedPartition
 
 
-class LoadPartitionOperator(PipelineOperator):
+class LoadPartitionOperator(OpenLineageMixin, PipelineOperator):
     """Call the pipeline's loader and stage what it returns; XCom: ``StagedPartition``.
 
     Parameters
@@ -31,8 +32,11 @@ class LoadPartitionOperator(PipelineOperator):
     def step(self, context: "Context") -> "StagedPartition":  # noqa: ARG002
         """Load and stage."""
         from mlops_core.data.ingest import load_partition
+        from mlops_core.lineage.openlineage import StepLineage, staged_dataset
 
-        return load_partition(self.declaration, partition=self.partition, store=self.snapshots)
+        staged = load_partition(self.declaration, partition=self.partition, store=self.snapshots)
+        self.lineage = StepLineage(outputs=(staged_dataset(staged),))
+        return staged
 
 
 class ValidatePartitionOperator(PipelineOperator):
@@ -71,7 +75,7 @@ class ValidatePartitionOperator(PipelineOperator):
         return result
 
 
-class PublishPartitionOperator(PipelineOperator):
+class PublishPartitionOperator(OpenLineageMixin, PipelineOperator):
     """Publish a validated partition as a new version of the snapshot; XCom: ``PublishedPartition``.
 
     Emits the snapshot asset with the partition and its identity.
@@ -95,9 +99,11 @@ class PublishPartitionOperator(PipelineOperator):
         """Commit the partition and describe it in the asset event."""
         from mlops_core.data.documents import StagedPartition, ValidationResult
         from mlops_core.data.ingest import publish_partition
+        from mlops_core.lineage.openlineage import StepLineage, partition_dataset, staged_dataset
 
+        staged = StagedPartition.model_validate(self.staged)
         published = publish_partition(
-            StagedPartition.model_validate(self.staged),
+            staged,
             validation=ValidationResult.model_validate(self.validation),
             store=self.snapshots,
         )
@@ -109,6 +115,7 @@ class PublishPartitionOperator(PipelineOperator):
             published.snapshot.version,
             ", adopted" if published.adopted else "",
         )
+        self.lineage = StepLineage(inputs=(staged_dataset(staged),), outputs=(partition_dataset(published),))
         asset = snapshot_asset(self.declaration.name)
         if asset in self.outlets:
             context["outlet_events"][asset].extra = published.model_dump(mode="json")

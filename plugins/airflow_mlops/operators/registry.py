@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.links import MlflowRunLink
+from airflow_mlops.links import MlflowRunLink, ModelCardLink
+from airflow_mlops.openlineage import OpenLineageMixin
 from airflow_mlops.operators.step import (
     PipelineOperator,
     StepOperator,
     actor,
     effect_key,
 )
+from mlops_core.operation import operation_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_core.evaluation.report import EvaluationReport
     from mlops_core.registry.mirror import ReconcileReport
     from mlops_core.registry.records import Transition, VersionRecord
 
 
-class RegisterOperator(PipelineOperator):
+class RegisterOperator(OpenLineageMixin, PipelineOperator):
     """Make a model version of an evaluated run, with its reference profile, once; XCom: ``VersionRecord``.
 
     Parameters
@@ -28,7 +31,7 @@ class RegisterOperator(PipelineOperator):
     """
 
     template_fields: Sequence[str] = ("evaluation",)
-    operator_extra_links = (MlflowRunLink(),)
+    operator_extra_links = (MlflowRunLink(), ModelCardLink())
 
     def __init__(self, *, evaluation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,23 +40,35 @@ class RegisterOperator(PipelineOperator):
     def step(self, context: "Context") -> "VersionRecord":
         """Register, or adopt the version of the same operation key."""
         from mlops_core.evaluation.evaluate import read_report
+        from mlops_core.lineage.openlineage import StepLineage, model_dataset, version_dataset
         from mlops_core.monitoring.capture import capture_profile
         from mlops_core.registry.register import register
 
         report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
         self.show_run(report.challenger.run_id)
         capture_profile(self.declaration, report=report, store=self.snapshots, tracking_uri=self.tracking_uri)
-        return register(
+        version = register(
             report,
             ledger=self.ledger,
             tracking_uri=self.tracking_uri,
-            operation_key=effect_key(context),
+            # Cleared after another evaluation, it is another registration.
+            operation_key=operation_key(effect_key(context), report.digest()[:16]),
             actor=actor(context),
         )
+        stored = model_dataset(
+            report.challenger.model,
+            tracking_uri=self.tracking_uri,
+            candidate=report.challenger.candidate,
+        )
+        self.lineage = StepLineage(
+            inputs=(stored,), outputs=(version_dataset(version, tracking_uri=self.tracking_uri),)
+        )
+        self.write_card(self.pipeline, version=version, report=report)
+        return version
 
 
 class PromoteOperator(StepOperator):
-    """Put a registered version into production; XCom: ``Transition``.
+    """Put a registered version into production and complete its card; XCom: ``Transition``.
 
     Refuses when the champion has moved since the evaluation.
 
@@ -63,14 +78,29 @@ class PromoteOperator(StepOperator):
         What ``RegisterOperator`` returned; templated.
     evaluation
         ``run_id`` and ``digest`` of the evaluation report that speaks for it; templated.
+    approval
+        What ``ApproveOperator`` returned; templated. A version whose risk is not low is refused without it.
+    pipeline
+        The declaration as ``"package.module:NAME"``, for the card; without it the card stays as it is.
     """
 
-    template_fields: Sequence[str] = ("version", "evaluation")
+    template_fields: Sequence[str] = ("version", "evaluation", "approval")
+    operator_extra_links = (ModelCardLink(),)
 
-    def __init__(self, *, version: Any, evaluation: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        version: Any,
+        evaluation: Any,
+        approval: Any = None,
+        pipeline: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.pipeline = pipeline
         self.version = version
         self.evaluation = evaluation
+        self.approval = approval
 
     def step(self, context: "Context") -> "Transition":
         """Write the transition, then mirror it."""
@@ -79,15 +109,26 @@ class PromoteOperator(StepOperator):
         from mlops_core.registry.records import VersionRecord
 
         report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
-        return promote(
-            VersionRecord.model_validate(self.version),
-            expected_generation=report.generation,
-            operation_key=effect_key(context),
+        version = VersionRecord.model_validate(self.version)
+        transition = promote(
+            version,
+            report=report,
+            approval_key=self.approval["operation_key"] if self.approval else None,
+            operation_key=operation_key(effect_key(context), version.version),
             actor=actor(context),
-            reason="; ".join(verdict.reason for verdict in report.verdicts),
+            reason=_why(report),
             ledger=self.ledger,
             tracking_uri=self.tracking_uri,
         )
+        self.write_card(self.pipeline, version=version, report=report)
+        return transition
+
+
+def _why(report: "EvaluationReport") -> str:
+    """Say in a line why the version may go to production; the evidence has the rest."""
+    passed = f"passed {len(report.verdicts)} gates"
+    compared = next((verdict for verdict in report.verdicts if verdict.kind == "champion"), None)
+    return passed if compared is None else f"{passed}: {compared.reason}"
 
 
 class RollBackOperator(StepOperator):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_mlops.assets import predictions_asset, snapshot_asset
+from airflow_mlops.openlineage import OpenLineageMixin
 from airflow_mlops.operators.step import PipelineOperator
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mlops_core.scoring.batch import ScoredPartition
 
 
-class ScoreOperator(PipelineOperator):
+class ScoreOperator(OpenLineageMixin, PipelineOperator):
     """Score a partition with the version in production when the run was due; XCom: ``ScoredPartition``.
 
     The partition is the one of the asset event that caused the run, as it was published then; for a run
@@ -24,6 +25,7 @@ class ScoreOperator(PipelineOperator):
 
     def step(self, context: "Context") -> "ScoredPartition":
         """Score, or adopt the same predictions."""
+        from mlops_core.lineage.openlineage import StepLineage, partition_dataset, version_dataset
         from mlops_core.scoring.batch import score_partition
 
         model = self.declaration.name
@@ -37,6 +39,13 @@ class ScoreOperator(PipelineOperator):
             version=version,
             store=self.snapshots,
             tracking_uri=self.tracking_uri,
+        )
+        self.lineage = StepLineage(
+            inputs=(
+                partition_dataset(scored.source),
+                version_dataset(scored.version, tracking_uri=self.tracking_uri),
+            ),
+            outputs=(partition_dataset(scored.predictions),),
         )
         asset = predictions_asset(model)
         if asset in self.outlets:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from mlops_core.data.snapshots import SnapshotStore
+    from mlops_core.evaluation.report import EvaluationReport
     from mlops_core.pipeline import Pipeline
     from mlops_core.registry.ledger import Ledger
+    from mlops_core.registry.records import VersionRecord
     from mlops_core.reports import ReportStore
     from mlops_core.settings import Settings
 
@@ -126,6 +128,25 @@ class StepOperator(BaseOperator):
 
         claim(self.reports.path(report), dag_id=self.dag_id)
         self.evidence[kind] = f"/mlops/reports?dag_id={quote(self.dag_id)}&path={quote(report, safe='')}"
+
+    def write_card(
+        self, pipeline: str | None, *, version: "VersionRecord", report: "EvaluationReport"
+    ) -> None:
+        """Write what is known of a version by now, and link the task to it; nothing without a declaration."""
+        if pipeline is None:
+            return
+        from mlops_core.cards.build import build_card
+        from mlops_core.cards.write import write_card
+        from mlops_core.pipeline import load_pipeline
+
+        card = build_card(
+            load_pipeline(pipeline),
+            version=version,
+            report=report,
+            ledger=self.ledger,
+            tracking_uri=self.tracking_uri,
+        )
+        self.show_report("card", write_card(card, client=self.mlflow_client, reports=self.reports))
 
 
 class PipelineOperator(StepOperator):

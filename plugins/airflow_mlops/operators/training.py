@@ -1,11 +1,13 @@
 """Plan a training and fit one candidate."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_mlops.container_labels import container_labels
 from airflow_mlops.links import MlflowRunLink
+from airflow_mlops.openlineage import OpenLineageMixin
 from airflow_mlops.operators.container import ContainerOperator
 from airflow_mlops.operators.step import PipelineOperator, actor, effect_key
 from mlops_core.errors import ContainerFailedError, DeclarationError, MlopsError
@@ -29,8 +31,20 @@ class PlanTrainingOperator(PipelineOperator):
     def step(self, context: "Context") -> list[dict[str, Any]]:
         """Fix the snapshot, the split and the jobs."""
         from mlops_core.planning import TrainingRequest, plan_training
+        from mlops_core.registry.records import PipelineRecord
 
         conf = context["params"]
+        declared = self.declaration
+        self.ledger.record_pipeline(
+            PipelineRecord(
+                name=declared.name,
+                owner=declared.owner,
+                risk=declared.risk,
+                description=declared.description,
+                reference=self.pipeline,
+                at=datetime.now(UTC),
+            )
+        )
         plan = plan_training(
             self.declaration,
             request=TrainingRequest(
@@ -51,7 +65,7 @@ class PlanTrainingOperator(PipelineOperator):
         return [job.model_dump(mode="json") for job in plan.jobs]
 
 
-class TrainOperator(ContainerOperator, PipelineOperator):
+class TrainOperator(OpenLineageMixin, ContainerOperator, PipelineOperator):
     """Run one train job where its candidate is declared to run; XCom: ``TrainResult``.
 
     Parameters
@@ -115,6 +129,12 @@ class TrainOperator(ContainerOperator, PipelineOperator):
         return self.declaration.runner_of(self._train_job.candidate)
 
     def _show(self, result: "TrainResult") -> "TrainResult":
+        from mlops_core.lineage.openlineage import StepLineage, model_dataset, snapshot_dataset
+
+        model = model_dataset(
+            result.model, tracking_uri=self._train_job.tracking_uri, candidate=result.candidate
+        )
+        self.lineage = StepLineage(inputs=(snapshot_dataset(self._train_job.snapshot),), outputs=(model,))
         self.show_run(result.run_id)
         return result
 

@@ -1,10 +1,12 @@
-"""DAGs that serve every model: rolling back, and reconciling MLflow with the ledger."""
+"""DAGs that serve every model: roll back, adopt, reproduce, retire, and reconcile MLflow with the ledger."""
 
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
+from airflow_mlops.assets import aliases_asset
 from airflow_mlops.operators.deployment import DeployOperator, VerifyDeploymentOperator
+from airflow_mlops.operators.lifecycle import AdoptOperator, ReproduceOperator, RetireOperator
 from airflow_mlops.operators.registry import ReconcileOperator, RollBackOperator
 from airflow_mlops.operators.sweep import SweepContainersOperator
 from airflow_mlops.placement import training_queue
@@ -12,8 +14,8 @@ from airflow_mlops.retries import RETRIES
 
 
 def fleet_dags() -> tuple[DAG, ...]:
-    """Render ``mlops__rollback`` and ``mlops__reconcile``."""
-    return rollback_dag(), reconcile_dag()
+    """Render ``mlops__rollback``, ``…__adopt``, ``…__reproduce``, ``…__retire`` and ``…__reconcile``."""
+    return rollback_dag(), adopt_dag(), reproduce_dag(), retire_dag(), reconcile_dag()
 
 
 def rollback_dag() -> DAG:
@@ -23,15 +25,8 @@ def rollback_dag() -> DAG:
         schedule=None,
         max_active_runs=1,
         params={
-            "model": Param(
-                type="string",
-                pattern="^[a-z][a-z0-9_]{0,62}$",
-                title="Model",
-                description="Name of the pipeline",
-            ),
-            "reason": Param(
-                type="string", minLength=3, maxLength=500, title="Reason", description="Why, for the ledger"
-            ),
+            "model": _model(),
+            "reason": _reason(),
             "version": Param(
                 None,
                 type=["null", "integer"],
@@ -52,14 +47,92 @@ def rollback_dag() -> DAG:
     return dag
 
 
+def adopt_dag() -> DAG:
+    """Render adopt → deploy → verify: a version that a person has chosen past the gates, with a reason."""
+    with DAG(
+        **_arguments("adopt", purpose="put a version into production by hand, past the gates, with a reason"),
+        schedule=None,
+        max_active_runs=1,
+        params={
+            "model": _model(),
+            "reason": _reason(),
+            "version": Param(
+                None,
+                type=["null", "integer"],
+                minimum=1,
+                title="Version",
+                description="The one that MLflow's alias champion names if empty",
+            ),
+        },
+    ) as dag:
+        adopt = AdoptOperator(
+            task_id="adopt",
+            model="{{ params.model }}",
+            reason="{{ params.reason }}",
+            version="{{ params.version or '' }}",
+        )
+        deploy = DeployOperator(task_id="deploy", transition=adopt.output)
+        VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
+    return dag
+
+
+def reproduce_dag() -> DAG:
+    """Render the rebuilding of a version from its record; it fails where the second differs."""
+    with DAG(
+        **_arguments("reproduce", purpose="build a version again from its record and compare the two"),
+        schedule=None,
+        params={
+            "model": _model(),
+            "version": _version(),
+            "environment": Param(
+                "recorded",
+                type="string",
+                enum=["recorded", "current"],
+                title="Environment",
+                description="The recorded packages, or those that are installed",
+            ),
+        },
+    ) as dag:
+        ReproduceOperator(
+            task_id="reproduce",
+            model="{{ params.model }}",
+            version="{{ params.version }}",
+            environment="{{ params.environment }}",
+            **training_queue(),
+        )
+    return dag
+
+
+def retire_dag() -> DAG:
+    """Render the retirement of a version that nothing depends on."""
+    with DAG(
+        **_arguments("retire", purpose="take a version out of use, and archive its files and its card"),
+        schedule=None,
+        max_active_runs=1,
+        params={"model": _model(), "version": _version(), "reason": _reason()},
+    ) as dag:
+        RetireOperator(
+            task_id="retire",
+            model="{{ params.model }}",
+            version="{{ params.version }}",
+            reason="{{ params.reason }}",
+        )
+    return dag
+
+
 def reconcile_dag() -> DAG:
-    """Render the hourly look after what crashes and hands have left: aliases of MLflow, containers."""
+    """Render the look after what crashes and hands have left: aliases of MLflow, containers.
+
+    It runs every hour, and within a minute where the triggerer sees that an alias differs.
+    """
     with DAG(
         **_arguments(
             "reconcile",
             purpose="make MLflow's aliases what the ledger says, remove containers that no task waits for",
         ),
-        schedule="@hourly",
+        schedule=AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable("@hourly", timezone="UTC"), assets=[aliases_asset()]
+        ),
         max_active_runs=1,
         # It changes nothing that the ledger did not decide, so it need not wait for anyone.
         is_paused_upon_creation=False,
@@ -67,6 +140,20 @@ def reconcile_dag() -> DAG:
         ReconcileOperator(task_id="reconcile")
         SweepContainersOperator(task_id="sweep_containers", **training_queue())
     return dag
+
+
+def _model() -> Param:
+    return Param(
+        type="string", pattern="^[a-z][a-z0-9_]{0,62}$", title="Model", description="Name of the pipeline"
+    )
+
+
+def _version() -> Param:
+    return Param(type="integer", minimum=1, title="Version")
+
+
+def _reason() -> Param:
+    return Param(type="string", minLength=3, maxLength=500, title="Reason", description="Why, for the ledger")
 
 
 def _arguments(stage: str, *, purpose: str) -> dict[str, Any]:

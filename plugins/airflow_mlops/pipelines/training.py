@@ -18,7 +18,8 @@ from mlops_core.runners import Docker
 def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
     """Render plan → train (a task a candidate) → evaluate → gate → register → promote → deploy → verify.
 
-    Started by the retraining policy's request, from the UI's form, or by the API.
+    Where the risk is not low, a person approves between register and promote. Started by the retraining
+    policy's request, from the UI's form, or by the API.
     """
     with DAG(
         **dag_arguments(
@@ -42,10 +43,36 @@ def training_dag(pipeline: Pipeline, *, reference: str) -> DAG:
         )
         gate = GateOperator(task_id="gate", evaluation=evaluate.output)
         register = RegisterOperator(task_id="register", pipeline=reference, evaluation=gate.output)
-        promote = PromoteOperator(task_id="promote", version=register.output, evaluation=gate.output)
+        approval = _approval(pipeline, reference=reference, version=register.output, evaluation=gate.output)
+        promote = PromoteOperator(
+            task_id="promote",
+            pipeline=reference,
+            version=register.output,
+            evaluation=gate.output,
+            approval=approval,
+        )
         deploy = DeployOperator(task_id="deploy", transition=promote.output)
         VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
     return dag
+
+
+def _approval(pipeline: Pipeline, *, reference: str, version: XComArg, evaluation: XComArg) -> XComArg | None:
+    """Return the answer of the person whom the risk asks for; nothing for a low risk."""
+    if pipeline.risk == "low":
+        return None
+    from airflow_mlops.operators.approval import ApproveOperator
+
+    approve = ApproveOperator(
+        task_id="approve",
+        pipeline=reference,
+        version=version,
+        evaluation=evaluation,
+        approvers=pipeline.approval.approvers,
+        timeout_hours=pipeline.approval.timeout_hours,
+        not_the_requester=pipeline.risk == "high",
+    )
+    output: XComArg = approve.output
+    return output
 
 
 def _place(pipeline: Pipeline) -> dict[str, Any]:

@@ -36,6 +36,29 @@ def test_training_gates_before_it_registers_and_registers_before_it_promotes(
     assert chain["deploy"] == ["verify"]
 
 
+def test_a_risk_that_is_not_low_asks_a_person_between_register_and_promote(
+    parse: Callable[..., dict[str, Any]], toy_folder: Path, tmp_path: Path
+) -> None:
+    source = (toy_folder / "toy_model.py").read_text()
+    low = 'gates=(AbsoluteGate(metric="mae", maximum=3), ChampionGate(metric="mae", margin=0.1)),'
+    medium = (
+        'gates=(ChampionGate(metric="mae", margin=0.1), {"kind": "leakage"}, {"kind": "skew"}),'
+        'evaluation={"leakage": {}, "serving": {}}, risk="medium", approval={"approvers": ["ada"]},'
+    )
+    assert low in source
+    (tmp_path / "toy_model.py").write_text(source.replace(low, medium))
+
+    answer = parse(toy_folder / "dags", python_path=tmp_path)
+
+    assert answer["errors"] == {}
+    assert answer["heavy"] == []
+    dag = answer["dags"]["toy__train"]
+    chain = chain_of(dag)
+    assert chain["register"] == ["approve", "promote"]
+    assert chain["approve"] == ["promote"]
+    assert tasks_of(dag)["approve"]["retry_delay"] < tasks_of(dag)["register"]["retry_delay"]
+
+
 def test_training_maps_one_task_a_candidate(toy_dags: dict[str, Any]) -> None:
     train = tasks_of(toy_dags["toy__train"])["train"]
     assert train["_is_mapped"] is True
