@@ -19,6 +19,7 @@ from mlops_core.registry.promotion import promote
 from mlops_core.registry.register import register
 from mlops_core.reports import ReportStore
 from mlops_core.settings import Settings
+from mlops_core.signing.keys import generate_key_pair
 from mlops_core.tracking import tracking_client
 from mlops_core.training.train import train
 
@@ -28,6 +29,7 @@ PARTITION = "2013-07"
 def run_loop(reference: str) -> None:
     """Ingest, validate, train, evaluate, gate, register, promote."""
     settings = Settings.from_environment()
+    generate_key_pair(settings.signing_key, settings.trusted_keys)
     pipeline = load_pipeline(reference)
     store, reports = SnapshotStore(settings.data_uri), ReportStore(settings.reports_path)
     ledger, client = Ledger(settings.ledger_url), tracking_client(settings.tracking_uri)
@@ -65,7 +67,7 @@ def run_loop(reference: str) -> None:
     )
     promote(
         version,
-        expected_generation=report.generation,
+        report=report,
         operation_key=f"bare/{pipeline.name}/promote",
         actor="benchmark",
         reason="benchmark",

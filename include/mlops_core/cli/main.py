@@ -1,10 +1,8 @@
 """The ``mlops`` command."""
 
-import functools
 import json
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,10 +11,10 @@ from mlops_core.cli import display
 from mlops_core.cli.embedded.containers import remove_containers
 from mlops_core.cli.embedded.home import Home
 from mlops_core.cli.embedded.lifecycle import EmbeddedPlatform
-from mlops_core.errors import DeclarationError, MlopsError
+from mlops_core.cli.explained import FAILED, NOT_RUNNING, explained
+from mlops_core.cli.ledger.command import app as ledger_app
 
 console = Console()
-errors = Console(stderr=True)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,34 +36,19 @@ stack_app = typer.Typer(
 )
 app.add_typer(stack_app, name="stack")
 
-_FAILED = 1
-_USED_WRONGLY = 2
-_NOT_RUNNING = 3
-_INTERRUPTED = 130
+keys_app = typer.Typer(
+    no_args_is_help=True,
+    help="The pair of keys that signs model versions, and the public keys that are trusted.\n\n"
+    "They lie in the home; [bold]MLOPS_SIGNING_KEY[/] and [bold]MLOPS_TRUSTED_KEYS[/] move them.",
+)
+app.add_typer(keys_app, name="keys")
 
-Command = Callable[..., None]
-
-
-def _explained(command: Command) -> Command:
-    """Turn the library's errors into a message and an exit code; any other keeps its trace."""
-
-    @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except MlopsError as error:
-            errors.print("[bold red]error[/]", end=" ")
-            errors.print(str(error), markup=False, highlight=False)
-            raise typer.Exit(_USED_WRONGLY if isinstance(error, DeclarationError) else _FAILED) from error
-        except KeyboardInterrupt:
-            errors.print("interrupted")
-            raise typer.Exit(_INTERRUPTED) from None
-
-    return run
+# What looks into the ledger stands beside the commands below: history, at, audit, adopt.
+app.add_typer(ledger_app)
 
 
 @app.command()
-@_explained
+@explained
 def up() -> None:
     """Start the embedded platform: Airflow, MLflow and the model server.
 
@@ -85,7 +68,7 @@ def up() -> None:
 
 
 @app.command()
-@_explained
+@explained
 def down(
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Delete the home as well: data, models, logs.")
@@ -108,7 +91,7 @@ def down(
 
 
 @app.command()
-@_explained
+@explained
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -126,11 +109,11 @@ def status(
     else:
         console.print(display.status_table(statuses))
         console.print(f"home {home.root}")
-    raise typer.Exit(display.status_code(statuses, not_running=_NOT_RUNNING, unhealthy=_FAILED))
+    raise typer.Exit(display.status_code(statuses, not_running=NOT_RUNNING, unhealthy=FAILED))
 
 
 @app.command()
-@_explained
+@explained
 def demo() -> None:
     """Take one real model through its whole life, through Airflow's REST API as a user would.
 
@@ -144,7 +127,7 @@ def demo() -> None:
 
 
 @app.command()
-@_explained
+@explained
 def check(
     model: Annotated[str, typer.Argument(help="Package of the model, or module:NAME of its pipeline.")],
     partition: Annotated[
@@ -164,11 +147,99 @@ def check(
 
     good = run_check(model, partitions=tuple(partition or ()), rows=rows, console=console, show_trace=trace)
     if not good:
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+@explained
+def lineage(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="By default the one in production.")
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", help="What became of it, instead of a version.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show where a version comes from and what it made, or which versions saw a partition."""
+    from mlops_core.cli.lineage.command import trace
+    from mlops_core.cli.lineage.display import show
+
+    found = trace(model, version=version, partition=partition)
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        show(found, console=console)
+
+
+@app.command()
+@explained
+def reproduce(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    version: Annotated[int, typer.Argument(min=1, help="Its number.")],
+    environment: Annotated[
+        str, typer.Option(help="recorded: its packages and its commit; current: what is here.")
+    ] = "recorded",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Fit a version again from what was recorded, and say whether it is the same.
+
+    Exit code 0 when it is identical, or equal within the tolerance; 1 when it is different.
+    """
+    from mlops_core.cli.reproduction.command import reproduce as run_reproduce
+    from mlops_core.cli.reproduction.display import show as show_report
+
+    report = run_reproduce(model, version, environment=environment)
+    if as_json:
+        sys.stdout.write(report.model_dump_json(indent=2) + "\n")
+    else:
+        show_report(report, console=console)
+    if not report.succeeded:
+        raise typer.Exit(FAILED)
+
+
+@keys_app.command("make")
+@explained
+def keys_make() -> None:
+    """Make a pair of keys, or have the public half of the one that is there trusted."""
+    from mlops_core.cli.keys.command import known_keys, make_keys
+    from mlops_core.cli.keys.display import show
+
+    key_id, is_new = make_keys()
+    console.print(f"{'made' if is_new else 'adopted'} the key {key_id}", highlight=False)
+    show(known_keys(), console=console)
+
+
+@keys_app.command("list")
+@explained
+def keys_list(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show which keys are trusted, and which of them signs here."""
+    from mlops_core.cli.keys.command import known_keys
+    from mlops_core.cli.keys.display import show
+
+    keys = known_keys()
+    if as_json:
+        sys.stdout.write(keys.model_dump_json(indent=2) + "\n")
+    else:
+        show(keys, console=console)
+
+
+@keys_app.command("sign")
+@explained
+def keys_sign(model: str, version: int, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
+    """Vouch for a version of the ledger that no trusted key has signed, after its files are compared."""
+    from mlops_core.cli.keys.sign import sign
+
+    signature = sign(model, version, reason=reason).signature
+    by = "" if signature is None else signature.key_id
+    console.print(f"version {version} of {model} is signed by the key {by}", highlight=False, markup=False)
 
 
 @stack_app.command("up")
-@_explained
+@explained
 def stack_up() -> None:
     """Make the images, generate what is secret, start the stack and wait until everything is healthy."""
     from mlops_core.cli.stack import display as stack_display
@@ -184,7 +255,7 @@ def stack_up() -> None:
 
 
 @stack_app.command("down")
-@_explained
+@explained
 def stack_down(
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Delete the volumes and the secrets as well: data, models, logs.")
@@ -203,7 +274,7 @@ def stack_down(
 
 
 @stack_app.command("status")
-@_explained
+@explained
 def stack_status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -221,5 +292,5 @@ def stack_status(
     else:
         console.print(stack_display.status_table(containers))
     if not containers:
-        raise typer.Exit(_NOT_RUNNING)
-    raise typer.Exit(0 if document["healthy"] else _FAILED)
+        raise typer.Exit(NOT_RUNNING)
+    raise typer.Exit(0 if document["healthy"] else FAILED)

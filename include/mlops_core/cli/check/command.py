@@ -40,7 +40,7 @@ def check(
         If the pipeline is declared wrongly.
     """
     reference = model if ":" in model else f"{model}.pipeline:PIPELINE"
-    _find_models()
+    find_models()
     pipeline = load_pipeline(reference)
     console.print(_declaration(pipeline))
     chosen = sample_partitions(pipeline, partitions)
@@ -85,7 +85,7 @@ def _show_stages(rehearsal: Rehearsal, *, console: Console) -> list[StageResult]
 
 def _declaration(pipeline: Pipeline) -> Text:
     names = ", ".join(candidate.name for candidate in pipeline.candidates)
-    gates = ", ".join(f"{gate.kind} {gate.metric}" for gate in pipeline.gates)
+    gates = ", ".join(f"{gate.kind} {getattr(gate, 'metric', '')}".rstrip() for gate in pipeline.gates)
     return Text.assemble(
         (pipeline.name, "bold"), f" is declared well: {pipeline.task}; candidates {names}; gates {gates}"
     )
@@ -111,7 +111,7 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {first[:300]}"
 
 
-def _find_models() -> None:
+def find_models() -> None:
     """Let Python find the project's model packages, as it does on the platform."""
     folder = str(Path.cwd() / "include")
     if folder not in sys.path:

@@ -141,7 +141,7 @@ class Rehearsal:
     def _train(self, candidate: str) -> tuple[Verdict, str]:
         plan: TrainingPlan = self._made["plan"]
         job: TrainJob = next(job for job in plan.jobs if job.candidate == candidate)
-        result = train(job, pipeline=self.pipeline)
+        result = train(job.rehearsed(), pipeline=self.pipeline)
         self._results.append(result)
         return Verdict.OK, f"{result.rows:,} rows fitted in {result.fit_seconds:.1f} s"
 
@@ -173,6 +173,7 @@ class Rehearsal:
             holdout_rows=report.holdout_rows,
             rows_digest=report.rows_digest,
             confidence=report.confidence,
+            sections=report.sections,
         )
         verdicts = judge(self.pipeline.gates, evidence=evidence)
         refusals = [verdict.reason for verdict in verdicts if not verdict.passed]
@@ -194,7 +195,7 @@ class Rehearsal:
     def _promote(self) -> tuple[Verdict, str]:
         transition = promote(
             self._made["version"],
-            expected_generation=self._made["report"].generation,
+            report=self._made["report"],
             operation_key="check/promote",
             actor=_ACTOR,
             reason="rehearsal",

@@ -13,9 +13,8 @@ from mlops_core.errors import DeclarationError
 from mlops_core.pipeline import Pipeline
 from mlops_core.registry.ledger import Ledger
 from mlops_core.reports import ReportStore
+from mlops_core.signing.keys import generate_key_pair
 from mlops_core.tracking import tracking_client
-
-_TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,18 @@ class Workshop:
 
 @contextmanager
 def workshop(pipeline: Pipeline, *, folder: Path) -> Iterator[Workshop]:
-    """Make the stores in an empty folder, and lead MLflow there for as long as they are used."""
+    """Make stores and keys in an empty folder, and lead the libraries there for as long as they are used."""
     tracking_uri = f"sqlite:///{folder / 'mlflow.db'}"
     # Without a server MLflow would put artifacts into the working folder.
     tracking_client(tracking_uri).create_experiment(
         pipeline.name, artifact_location=(folder / "artifacts").as_uri()
     )
-    with _default_tracking_uri(tracking_uri):
+    private, trusted = folder / "keys" / "signing.pem", folder / "keys" / "trusted"
+    generate_key_pair(private, trusted)
+    # Without a server, MLflow's registry looks a model up where its variable says.
+    with _variables(
+        MLFLOW_TRACKING_URI=tracking_uri, MLOPS_SIGNING_KEY=str(private), MLOPS_TRUSTED_KEYS=str(trusted)
+    ):
         yield Workshop(
             store=SnapshotStore(str(folder / "data")),
             reports=ReportStore(folder / "reports"),
@@ -46,17 +50,18 @@ def workshop(pipeline: Pipeline, *, folder: Path) -> Iterator[Workshop]:
 
 
 @contextmanager
-def _default_tracking_uri(tracking_uri: str) -> Iterator[None]:
-    """Point the environment there: without a server, MLflow's registry looks a model up where that says."""
-    former = os.environ.get(_TRACKING_VARIABLE)
-    os.environ[_TRACKING_VARIABLE] = tracking_uri
+def _variables(**variables: str) -> Iterator[None]:
+    """Set variables of the environment meanwhile."""
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if former is None:
-            del os.environ[_TRACKING_VARIABLE]
-        else:
-            os.environ[_TRACKING_VARIABLE] = former
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def sample_partitions(pipeline: Pipeline, given: tuple[str, ...]) -> tuple[str, ...]:

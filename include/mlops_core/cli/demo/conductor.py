@@ -13,9 +13,14 @@ _DAGS_WITHIN_S = 90.0
 _APPEARS_WITHIN_S = 60.0
 _OVER_WITHIN_S = 600.0
 
+_AWAITING_INPUT = "awaiting_input"
+# An answer within the first second overtakes the executor's news that the asking process has ended, and
+# Airflow then ends the answering one: it is tried again, and that takes longer than to wait.
+_SETTLED_S = 3.0
+
 _TASK_ORDER = (
     *("load", "validate", "publish", "score", "watch", "decide", "request_retraining"),
-    *("plan", "train", "evaluate", "gate", "register", "roll_back", "promote", "deploy", "verify"),
+    *("plan", "train", "evaluate", "gate", "register", "approve", "roll_back", "promote", "deploy", "verify"),
 )
 
 
@@ -68,6 +73,34 @@ class Conductor:
             if pending:
                 time.sleep(_POLL_S)
         return tuple(ended[run.run_id] for run in runs)
+
+    def until_waiting(self, run: DagRun, task_id: str) -> bool:
+        """Follow a run until a task of it waits for a person; return False if the run is over first."""
+        began, waits_since = time.monotonic(), None
+        while time.monotonic() < began + _OVER_WITHIN_S:
+            now = self.api.run(run.dag_id, run.run_id)
+            tasks = () if now.state == "queued" else self.api.task_instances(now)
+            self.progress.show(_view(now, tasks))
+            waits = any((task.task_id, task.state) == (task_id, _AWAITING_INPUT) for task in tasks)
+            waits_since = (waits_since or time.monotonic()) if waits else None
+            if waits_since is not None and time.monotonic() >= waits_since + _SETTLED_S:
+                return True
+            if now.is_over:
+                return False
+            time.sleep(_POLL_S)
+        raise StoryError(f"{_label(run)} is not at {task_id} after {_OVER_WITHIN_S:.0f} s; see: mlops status")
+
+    def until_resumed(self, run: DagRun, task_id: str) -> None:
+        """Return when a task that waited for a person waits no longer."""
+        deadline = time.monotonic() + _APPEARS_WITHIN_S
+        while any(
+            (task.task_id, task.state) == (task_id, _AWAITING_INPUT) for task in self.api.task_instances(run)
+        ):
+            if time.monotonic() > deadline:
+                raise StoryError(
+                    f"{task_id} of {_label(run)} was answered and still waits; see: mlops status"
+                )
+            time.sleep(_POLL_S)
 
     def expect(self, dag_id: str, *, known: Collection[str] = (), partition_key: str | None = None) -> DagRun:
         """Return the run that an asset event starts, once it is there.

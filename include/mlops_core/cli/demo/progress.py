@@ -20,6 +20,7 @@ _MARKS = {
     "running": ("●", "yellow"),
     "up_for_retry": ("↻", "yellow"),
     "queued": ("◌", "yellow"),
+    "awaiting_input": ("?", "cyan"),
 }
 _WAITING = ("○", "dim")
 

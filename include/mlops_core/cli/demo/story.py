@@ -1,10 +1,10 @@
-"""The story: six steps in order, each reported as it happened."""
+"""The story: seven steps in order, each reported as it happened."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from mlops_core.cli.demo import data, flights, production, training
+from mlops_core.cli.demo import data, flights, history, late, production, training
 from mlops_core.cli.demo.outcome import Outcome
 from mlops_core.cli.demo.progress import Progress
 from mlops_core.cli.demo.stage import Stage
@@ -13,11 +13,12 @@ from mlops_core.monitoring.decision import RetrainingDecision
 
 STEPS = (
     "Ingest January to June",
-    "Train and deploy the first champion",
+    "Train, approve and deploy the first champion",
     "Ingest July, score it, watch it",
-    "Do what the monitor decided; retrain on request",
-    "Roll back",
+    "Do what the monitor decided",
+    "Roll back while a challenger waits; its late approval is void",
     "Refuse poisoned deliveries",
+    "Read what the ledger tells of it all",
 )
 
 _ANOTHER_SEED = 1
@@ -53,6 +54,7 @@ class Story:
             self._retrain,
             self._roll_back,
             self._refuse_poison,
+            self._read_history,
         )
         for number, tell in enumerate(steps, start=1):
             self.progress.begin(number)
@@ -88,17 +90,12 @@ class Story:
         if self._decision is None:
             raise StoryError("the monitor has decided nothing: its step was left out")
         yield production.carry_out(self.stage, self._decision, known=self._trainings, step=step)
-        # The monitor may have had these data trained on already; another seed makes a challenger of its own.
-        yield training.train(
-            self.stage,
-            step=step,
-            title="Retrain on request",
-            reason="a person asked for a retraining with another seed",
-            seed=_ANOTHER_SEED,
-        )
 
     def _roll_back(self, step: int) -> Iterable[Outcome]:
-        yield production.roll_back(self.stage, step=step)
+        # The monitor may have had these data trained on already; another seed makes a challenger of its own.
+        yield from late.approve_too_late(
+            self.stage, step=step, reason="a person asked for another seed", seed=_ANOTHER_SEED
+        )
 
     def _refuse_poison(self, step: int) -> Iterable[Outcome]:
         deliveries = flights.deliver_poison(self.stage.home.landing)
@@ -108,3 +105,6 @@ class Story:
             # The good months can be ingested afterwards; what was refused is kept aside.
             for delivery in deliveries:
                 delivery.unlink(missing_ok=True)
+
+    def _read_history(self, step: int) -> Iterable[Outcome]:
+        yield history.read(self.stage, step=step)

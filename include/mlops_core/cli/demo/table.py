@@ -15,6 +15,9 @@ _COLOURS = {
     "wait": "yellow",
     "refuse": "yellow",
     "refused": "magenta",
+    "void": "magenta",
+    "waits": "yellow",
+    "verified": "green",
 }
 
 

@@ -1,6 +1,10 @@
-"""Steps that train: the first champion, a retraining by the policy, a retraining by a person."""
+"""Steps that train: the first champion, a retraining by the policy, a retraining by a person.
+
+A version of the demo's model needs a person's approval; the demo gives it through the API.
+"""
 
 from mlops_core.cli.airflow_api import DagRun
+from mlops_core.cli.demo import approval
 from mlops_core.cli.demo.outcome import Outcome
 from mlops_core.cli.demo.stage import Stage, measured
 from mlops_core.errors import StoryError
@@ -10,20 +14,23 @@ PROMOTED = "promoted"
 REFUSED = "refused"
 
 
-def train(stage: Stage, *, step: int, title: str, reason: str, seed: int | None = None) -> Outcome:
+def train(stage: Stage, *, step: int, title: str, reason: str) -> Outcome:
     """Ask for a training through the API and report how it ended."""
-    run = stage.api.trigger(stage.dag("train"), conf={"reason": reason, "seed": seed})
+    run = stage.api.trigger(stage.dag("train"), conf={"reason": reason})
     return follow_training(stage, run, step=step, title=title)
 
 
 def follow_training(stage: Stage, run: DagRun, *, step: int, title: str) -> Outcome:
-    """Wait for a training run and report how it ended; a gate that says no is a decision, not a failure.
+    """Approve what a training run asks for, and report how it ended.
+
+    A gate that says no is a decision, not a failure.
 
     Raises
     ------
     StoryError
         If a task failed that is not the gate, or what was promoted is not what the model server answers with.
     """
+    approved = approval.approve_all(stage, run)
     (ended,) = stage.conductor.finish([run])
     if [task.task_id for task in stage.conductor.failed_tasks(ended)] == ["gate"]:
         return _refused(stage, ended, step=step, title=title)
@@ -38,7 +45,7 @@ def follow_training(stage: Stage, run: DagRun, *, step: int, title: str) -> Outc
     return Outcome(
         step=step,
         title=title,
-        happened=f"{_comparison(report)}; the model server answers with it",
+        happened=f"{_comparison(report)}; {'approved; ' if approved else ''}the model server answers with it",
         decision=PROMOTED,
         version=version,
         metric=measured(report.challenger.score(report.primary_metric)),

@@ -51,6 +51,21 @@ def ensure_secrets(home: Home) -> Secrets:
         ) from None
 
 
+def ensure_keys(home: Home) -> str:
+    """Return the id of the key that signs this home's model versions, made when it is not there yet.
+
+    A public key that somebody has taken out stays out; ``mlops keys make`` puts it back.
+
+    Raises
+    ------
+    SigningKeyError
+        If what is there is no such key, or others may read it.
+    """
+    from mlops_core.signing.keys import generate_key_pair
+
+    return generate_key_pair(home.signing_key, home.trusted_keys, trust_again=False)
+
+
 def ensure_password(home: Home) -> str:
     """Return the password of ``USER``, made when it is not there yet.
 

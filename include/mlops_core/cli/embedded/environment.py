@@ -102,13 +102,18 @@ def _library_settings(home: Home, ports: Ports) -> dict[str, str]:
         "MLOPS_STACK_NAME": str(home.root),
         "MLOPS_DATA_URI": str(home.root / "data"),
         "MLOPS_REPORTS_PATH": str(home.root / "reports"),
+        "MLOPS_ARCHIVE_PATH": str(home.root / "archive"),
         "MLOPS_LEDGER_URL": f"sqlite:///{home.root / 'ledger.db'}",
+        "MLOPS_SIGNING_KEY": str(home.signing_key),
+        "MLOPS_TRUSTED_KEYS": str(home.trusted_keys),
         "MLOPS_TRACKING_URI": ports.mlflow_url,
         "MLOPS_MODEL_SERVER_URL": ports.model_server_url,
         "MLFLOW_TRACKING_URI": ports.mlflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Without it the server is fifteen processes that this platform never uses.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Threads that wait by spinning take the processors from each other where several tasks share them.
+        "OMP_WAIT_POLICY": "passive",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
     }
@@ -143,7 +148,8 @@ def _airflow_settings(home: Home, ports: Ports, project: Project, secrets: Secre
         "API__SECRET_KEY": secrets.api_secret_key.get_secret_value(),
         "API__INSTANCE_NAME": "MLOps",
         "API_AUTH__JWT_SECRET": secrets.jwt_secret.get_secret_value(),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}",
+        # Seconds that a writer waits for its turn: five components write, on a machine that may be busy.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
         "LOGGING__BASE_LOG_FOLDER": str(home.airflow / "logs"),
         "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home.airflow / "bundles"),
     }

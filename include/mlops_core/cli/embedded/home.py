@@ -59,6 +59,16 @@ class Home:
         return self.root / "passwords.json"
 
     @property
+    def signing_key(self) -> Path:
+        """The private key that signs model versions; mode 0600, in a folder of mode 0700."""
+        return self.root / "keys" / "signing.pem"
+
+    @property
+    def trusted_keys(self) -> Path:
+        """The public keys whose signatures are believed."""
+        return self.root / "keys" / "trusted"
+
+    @property
     def logs(self) -> Path:
         """One file a service."""
         return self.root / "logs"

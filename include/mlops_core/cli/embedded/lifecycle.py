@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_core.cli.airflow_api import AirflowClient
-from mlops_core.cli.embedded.credentials import USER, ensure_password, ensure_secrets, read_password
+from mlops_core.cli.embedded.credentials import (
+    USER,
+    ensure_keys,
+    ensure_password,
+    ensure_secrets,
+    read_password,
+)
 from mlops_core.cli.embedded.environment import Project, platform_environment
 from mlops_core.cli.embedded.health import ServiceStatus, look
 from mlops_core.cli.embedded.home import Home, Maker
@@ -102,6 +108,7 @@ class EmbeddedPlatform:
             end_services(former, missing)
         _require_free_ports(missing, ports)
         ensure_password(self.home)
+        ensure_keys(self.home)
         keys = ensure_secrets(self.home)
         kept = PlatformRecord(**ports.model_dump(), processes=_running(former))
         startup = Startup(

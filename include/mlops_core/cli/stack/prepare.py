@@ -1,7 +1,8 @@
 """What runs once before Airflow's services: ``python -m mlops_core.cli.stack.prepare``, in a container.
 
-Airflow's tables are made or upgraded, the one user gets the password that was generated, and the pools get
-the size that the machine has. Each may be done again.
+Airflow's tables are made or upgraded, the one user gets the password that was generated, the pools get
+the size that the machine has, and the keys that sign model versions are made if they are not there. Each may
+be done again.
 """
 
 import json
@@ -14,6 +15,8 @@ from pathlib import Path
 from mlops_core.cli.embedded.credentials import USER
 from mlops_core.cli.embedded.home import write_atomically
 from mlops_core.cli.embedded.services import MIGRATION
+from mlops_core.settings import Settings
+from mlops_core.signing.keys import generate_key_pair
 
 _AIRFLOW = MIGRATION[: MIGRATION.index("airflow") + 1]
 _PASSWORDS_FILE = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
@@ -23,6 +26,8 @@ def main() -> int:
     """Prepare Airflow and return the exit code."""
     passwords = {USER: os.environ["MLOPS_ADMIN_PASSWORD"]}
     write_atomically(Path(os.environ[_PASSWORDS_FILE]), json.dumps(passwords) + "\n")
+    settings = Settings.from_environment()
+    generate_key_pair(settings.signing_key, settings.trusted_keys, trust_again=False)
     subprocess.run(MIGRATION, check=True)  # noqa: S603  a constant of this package
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(pools(gpus=int(os.environ["MLOPS_GPU_SLOTS"])), file)

@@ -14,6 +14,7 @@ from mlops_core.errors import StoryError
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conductor, "_POLL_S", 0)
+    monkeypatch.setattr(conductor, "_SETTLED_S", 0)
     for name in ("_APPEARS_WITHIN_S", "_OVER_WITHIN_S", "_DAGS_WITHIN_S"):
         monkeypatch.setattr(conductor, name, 0.05)
 
@@ -112,3 +113,40 @@ def test_dags_that_do_not_import_are_explained(follower: Follower) -> None:
 
     with pytest.raises(StoryError, match=r"does not know the DAGs life__train:\nlife.py: no such metric"):
         follower.conductor.wait_for_dags({"life__ingest", "life__train"})
+
+
+def test_a_run_is_followed_until_a_task_waits_for_a_person(follower: Follower) -> None:
+    follower.api.run.side_effect = [run("queued"), run("running"), run("running")]
+    follower.api.task_instances.side_effect = [
+        (TaskInstance(task_id="approve", state=None),),
+        (TaskInstance(task_id="approve", state="awaiting_input"),),
+    ]
+
+    assert follower.conductor.until_waiting(run("queued"), "approve") is True
+
+
+def test_a_run_that_is_over_waits_for_nobody(follower: Follower) -> None:
+    follower.api.run.return_value = run("failed")
+
+    assert follower.conductor.until_waiting(run("queued"), "approve") is False
+
+
+def test_a_run_that_reaches_no_person_is_given_up(follower: Follower) -> None:
+    follower.api.run.return_value = run("running")
+
+    with pytest.raises(StoryError, match="is not at approve"):
+        follower.conductor.until_waiting(run("queued"), "approve")
+
+
+def test_a_task_that_was_answered_is_followed_until_it_waits_no_longer(follower: Follower) -> None:
+    follower.api.task_instances.side_effect = [
+        (TaskInstance(task_id="approve", state="awaiting_input"),),
+        (TaskInstance(task_id="approve", state="scheduled"),),
+    ]
+
+    follower.conductor.until_resumed(run("running"), "approve")
+
+    follower.api.task_instances.side_effect = None
+    follower.api.task_instances.return_value = (TaskInstance(task_id="approve", state="awaiting_input"),)
+    with pytest.raises(StoryError, match="was answered and still waits"):
+        follower.conductor.until_resumed(run("running"), "approve")

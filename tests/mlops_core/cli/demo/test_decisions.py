@@ -10,8 +10,9 @@ from rich.console import Console
 
 from evaluation_examples import RECORD, candidate, champion, difference, score
 from mlops_core.cli.airflow_api import AirflowClient, DagRun, TaskInstance
-from mlops_core.cli.demo import conductor, production, training
+from mlops_core.cli.demo import conductor, history, late, production, training
 from mlops_core.cli.demo.conductor import Conductor
+from mlops_core.cli.demo.outcome import Outcome
 from mlops_core.cli.demo.progress import Progress
 from mlops_core.cli.demo.stage import Stage
 from mlops_core.cli.embedded.home import Home
@@ -52,6 +53,7 @@ class Platform:
         monkeypatch.setattr(ScriptedStage, "served", lambda _: self.answering)
         monkeypatch.setattr(ScriptedStage, "report", lambda *_: self.evaluation)
         monkeypatch.setattr(conductor, "_APPEARS_WITHIN_S", 0)
+        monkeypatch.setattr(conductor, "_SETTLED_S", 0)
         progress = Progress(Console(file=io.StringIO()), title="story", steps=["first"])
         self.stage = ScriptedStage(
             "flight_delay", Home(folder), Settings(home=folder), self.api, Conductor(self.api, progress)
@@ -77,6 +79,19 @@ class Platform:
         self.api.task_instances.return_value = tuple(
             TaskInstance(task_id=name, state=result) for name, result in tasks.items()
         )
+
+    def wait_for_approval(self, version: int, *, then: str) -> None:
+        """Let a training wait for a person, and end in that state when it is answered."""
+        waiting = DagRun(dag_id="flight_delay__train", dag_run_id="one", state="running", run_type="manual")
+        self.api.trigger.return_value = self.api.run.return_value = waiting
+        self.api.task_instances.return_value = (TaskInstance(task_id="approve", state="awaiting_input"),)
+        self.xcoms |= {"evaluate": {"digest": "evidence"}, "register": {"version": version}}
+
+        def answered(*_: object, **__: object) -> None:
+            result = "success" if then == "success" else "failed"
+            self.end_with(then, approve=result, gate="success", register="success")
+
+        self.api.answer.side_effect = answered
 
     def refuse(self) -> None:
         """Let the gate refuse a challenger that is worse than version 3."""
@@ -225,3 +240,67 @@ def test_a_rollback_that_the_model_server_does_not_follow_ends_the_story(platfor
 
     with pytest.raises(StoryError, match="but the model server answers with 2"):
         production.roll_back(platform.stage, step=5)
+
+
+def test_a_version_that_waits_is_approved_naming_the_evidence_that_was_read(platform: Platform) -> None:
+    platform.wait_for_approval(7, then="success")
+    platform.answering = 7
+
+    outcome = train(platform)
+
+    assert (outcome.decision, outcome.version) == ("promoted", 7)
+    assert "approved; the model server answers with it" in outcome.happened
+    asked = platform.api.answer.call_args
+    assert asked.args[1:] == ("approve",)
+    assert asked.kwargs["option"] == "Approve"
+    assert asked.kwargs["fields"]["evidence"] == "evidence"
+
+
+def approve_too_late(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Any:
+    rolled_back = Outcome(step=5, title="Roll back", happened="back", decision="rolled back", version=1)
+    monkeypatch.setattr(late.production, "roll_back", lambda *_, **__: rolled_back)
+    return list(late.approve_too_late(platform.stage, step=5, reason="why", seed=1))
+
+
+def test_an_approval_that_comes_after_a_roll_back_is_void(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.promote(1, 2)
+    platform.wait_for_approval(3, then="failed")
+
+    waits, back, void = approve_too_late(platform, monkeypatch)
+
+    assert [waits.decision, back.decision, void.decision] == ["waits", "rolled back", "void"]
+    assert (waits.version, void.version) == (3, 2)
+
+
+def test_a_late_approval_that_promotes_ends_the_story(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.promote(1, 2)
+    platform.wait_for_approval(3, then="success")
+
+    with pytest.raises(StoryError, match="the approval of version 3 came after production had moved"):
+        approve_too_late(platform, monkeypatch)
+
+
+def test_with_one_version_there_is_nothing_to_be_late_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.promote(1)
+    platform.wait_for_approval(2, then="success")
+    platform.answering = 2
+
+    promoted, back = approve_too_late(platform, monkeypatch)
+
+    assert (promoted.decision, promoted.version) == ("promoted", 2)
+    assert back.decision == "rolled back"
+
+
+def test_the_history_is_told_and_verified(platform: Platform) -> None:
+    platform.promote(1, 2)
+
+    outcome = history.read(platform.stage, step=7)
+
+    assert (outcome.decision, outcome.version) == ("verified", 2)
+    assert "4 entries (register 2, promote 2), every hash verified" in outcome.happened

@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_core.cli.embedded.credentials import ensure_password, ensure_secrets, read_password
+from mlops_core.cli.embedded.credentials import (
+    ensure_keys,
+    ensure_password,
+    ensure_secrets,
+    read_password,
+)
 from mlops_core.cli.embedded.home import Home, is_private
 from mlops_core.errors import PlatformError
 
@@ -65,3 +70,23 @@ def test_the_password_is_made_once_and_read_back(home: Home) -> None:
 def test_a_missing_password_file_says_what_to_do(home: Home) -> None:
     with pytest.raises(PlatformError, match="holds no password for 'admin'"):
         read_password(home)
+
+
+def test_the_keys_that_sign_versions_are_made_once_and_kept_private(home: Home, tmp_path: Path) -> None:
+    key_id = ensure_keys(home)
+
+    assert ensure_keys(home) == key_id
+    assert is_private(home.signing_key)
+    assert is_private(home.signing_key.parent)
+    assert [path.name for path in home.trusted_keys.iterdir()] == [f"{key_id}.pub.pem"]
+    other = Home(tmp_path / "other")
+    other.prepare(made_by="up")
+    assert ensure_keys(other) != key_id
+
+
+def test_a_key_that_is_no_longer_trusted_stays_so_at_the_next_start(home: Home) -> None:
+    key_id = ensure_keys(home)
+    (home.trusted_keys / f"{key_id}.pub.pem").unlink()
+
+    assert ensure_keys(home) == key_id
+    assert list(home.trusted_keys.iterdir()) == []

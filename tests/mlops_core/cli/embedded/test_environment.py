@@ -39,6 +39,8 @@ def test_airflow_and_the_library_are_given_the_same_places(
     settings = Settings.from_environment()
 
     assert settings.home == project.root / "home"
+    assert settings.signing_key == project.root / "home" / "keys" / "signing.pem"
+    assert settings.trusted_keys == project.root / "home" / "keys" / "trusted"
     assert settings.tracking_uri == "http://127.0.0.1:2"
     assert settings.model_server_url == "http://127.0.0.1:3"
     connection = json.loads(environment["AIRFLOW_CONN_MLFLOW_DEFAULT"])

@@ -50,6 +50,34 @@ def test_only_the_training_worker_has_the_engines_socket() -> None:
     assert holders == {"training-worker"}
 
 
+def mounts(service: str) -> dict[str, str]:
+    """Where a service sees each named volume."""
+    return dict(volume.split(":", 1) for volume in SERVICES[service].get("volumes", ()))
+
+
+def test_only_the_worker_that_registers_versions_can_sign_them() -> None:
+    environment = SERVICES["worker"]["environment"]
+    folder = str(Path(environment["MLOPS_SIGNING_KEY"]).parent)
+    holders = {service: mounts(service)["signing"] for service in SERVICES if "signing" in mounts(service)}
+    assert holders == {"prepare": folder, "worker": f"{folder}:ro"}
+    command = SERVICES["worker"]["command"]
+    assert command[command.index("--queues") + 1] == "default"
+
+
+def test_whoever_loads_versions_sees_the_public_keys_and_cannot_add_one() -> None:
+    folder = SERVICES["worker"]["environment"]["MLOPS_TRUSTED_KEYS"]
+    holders = {service: mounts(service)["trusted"] for service in SERVICES if "trusted" in mounts(service)}
+    assert holders == {"prepare": folder, "worker": f"{folder}:ro", "model-server": f"{folder}:ro"}
+    assert SERVICES["model-server"]["environment"]["MLOPS_TRUSTED_KEYS"] == folder
+    assert "prepare" in SERVICES["model-server"]["depends_on"]
+
+
+@pytest.mark.parametrize("folder", ["mlops-signing", "mlops-trusted"])
+def test_the_image_gives_the_folders_of_keys_to_its_user(folder: str) -> None:
+    lines = (PROJECT / "docker" / "airflow.Dockerfile").read_text().splitlines()
+    assert any("chown 65532:65532" in line and folder in line for line in lines)
+
+
 @pytest.mark.parametrize("worker", ["worker", "training-worker"])
 def test_a_worker_does_not_know_what_only_the_control_plane_needs(worker: str) -> None:
     known = set(SERVICES[worker]["environment"])
