@@ -1,11 +1,10 @@
 """Where the pages that people read are kept: ``<root>/<pipeline>/<kind>/<key>/<name>``."""
 
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from mlops_core.atomic import write_atomically
 from mlops_core.errors import DeclarationError
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -45,10 +44,11 @@ class ReportStore:
         relative = self.relative_path(pipeline=pipeline, kind=kind, key=key, name=name)
         target = self.path(relative)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(target, content.encode() if isinstance(content, str) else content)
+        write_atomically(target, content, mode=0o644)
         return relative
 
-    def relative_path(self, *, pipeline: str, kind: str, key: str, name: str) -> str:
+    @staticmethod
+    def relative_path(*, pipeline: str, kind: str, key: str, name: str) -> str:
         """Return where ``write`` puts a file, so that a report may name itself."""
         return "/".join((_part(pipeline), _part(kind), safe_key(key), _part(name)))
 
@@ -84,17 +84,3 @@ def _part(value: str) -> str:
             f"{value!r} is no name in a report's path; use letters, digits, '_', '.' and '-'"
         )
     return value
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

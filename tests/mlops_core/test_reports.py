@@ -29,23 +29,6 @@ def test_writing_again_replaces_the_file_and_leaves_nothing_else_behind(reports:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_failed_write_leaves_the_former_report(
-    reports: ReportStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    relative = reports.write(pipeline="p", kind="drift", key="k", name="a.html", content="whole")
-
-    def fail(_descriptor: int) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr("mlops_core.reports.os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        reports.write(pipeline="p", kind="drift", key="k", name="a.html", content="half")
-
-    target = reports.path(relative)
-    assert target.read_text() == "whole"
-    assert list(target.parent.iterdir()) == [target]
-
-
 def test_any_key_becomes_one_safe_folder_and_keys_that_differ_stay_apart() -> None:
     keys = ["../../etc", "a/b", "a-b", "a:b", "", "..", "ü", "x" * 300, "x" * 301]
 

@@ -11,12 +11,12 @@ import argparse
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from mlops_core.atomic import write_atomically
 from mlops_core.errors import (
     DeclarationError,
     LeaderFailedError,
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = train(job)
         # Every machine of a group gets the file, so that any of them may be asked for it.
         if Processes.from_environment().leads_its_machine:
-            _write_atomically(options.result, result.model_dump_json(indent=2))
+            _write(options.result, result.model_dump_json(indent=2))
     except LeaderFailedError as error:
         # The first process's own exit code is what the job ends with.
         log.info("%s", error)
@@ -72,18 +72,12 @@ def _read_job(path: Path) -> TrainJob:
 
 def _write_error(error: MlopsError, result: Path) -> None:
     if Processes.from_environment().leads_its_machine:
-        _write_atomically(error_file(result), failure_of(error).model_dump_json(indent=2))
+        _write(error_file(result), failure_of(error).model_dump_json(indent=2))
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    """Write a file that is either whole or absent, even if the process is ended meanwhile."""
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    write_atomically(path, text)
 
 
 def _exit_code(error: DeclarationError | RejectedError | ServiceUnavailableError) -> int:

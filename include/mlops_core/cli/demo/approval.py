@@ -2,6 +2,7 @@
 
 from mlops_core.cli.airflow_api import DagRun
 from mlops_core.cli.demo.stage import Stage
+from mlops_core.policies import APPROVE
 
 APPROVE_TASK = "approve"
 _REASON = "the demo has read the evidence"
@@ -15,7 +16,7 @@ def reach_approval(stage: Stage, run: DagRun) -> bool:
 def approve(stage: Stage, run: DagRun) -> None:
     """Say yes to what the waiting task asks, naming the evidence that was read."""
     digest = stage.api.xcom(run, "evaluate")["digest"]
-    stage.api.answer(run, APPROVE_TASK, option="Approve", fields={"reason": _REASON, "evidence": digest})
+    stage.api.answer(run, APPROVE_TASK, option=APPROVE, fields={"reason": _REASON, "evidence": digest})
 
 
 def approve_all(stage: Stage, run: DagRun) -> bool:

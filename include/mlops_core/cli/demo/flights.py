@@ -2,14 +2,13 @@
 
 import csv
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from mlops_core.atomic import write_atomically
 from mlops_core.references import resolve
 
 if TYPE_CHECKING:
@@ -70,8 +69,5 @@ def _as_csv(table: pa.Table) -> bytes:
 
 def _write(path: Path, content: bytes) -> Path:
     """Write a delivery whole: a loader that looks meanwhile must not see a part of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(temporary).replace(path)
+    write_atomically(path, content)
     return path

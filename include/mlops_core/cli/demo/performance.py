@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from mlops_core.atomic import write_atomically
 from mlops_core.cli import display
 from mlops_core.cli.airflow_api import AirflowClient
 from mlops_core.cli.demo import flights
@@ -18,7 +19,7 @@ from mlops_core.cli.demo.story import STEPS, Story
 from mlops_core.cli.demo.table import closing_table
 from mlops_core.cli.embedded.credentials import USER, read_password
 from mlops_core.cli.embedded.environment import client_environment
-from mlops_core.cli.embedded.home import Home, write_atomically
+from mlops_core.cli.embedded.home import Home
 from mlops_core.cli.embedded.lifecycle import EmbeddedPlatform, Started
 from mlops_core.errors import MlopsError
 from mlops_core.settings import Settings

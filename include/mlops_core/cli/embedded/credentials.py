@@ -6,7 +6,8 @@ import secrets
 
 from pydantic import SecretStr, ValidationError
 
-from mlops_core.cli.embedded.home import Home, is_private, write_atomically
+from mlops_core.atomic import write_atomically
+from mlops_core.cli.embedded.home import Home, is_private
 from mlops_core.document import Document
 from mlops_core.errors import PlatformError
 

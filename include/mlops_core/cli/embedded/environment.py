@@ -9,6 +9,8 @@ from typing import Self
 from mlops_core.cli.embedded.credentials import USER, Secrets
 from mlops_core.cli.embedded.home import Home
 from mlops_core.cli.embedded.ports import HOST, Ports
+from mlops_core.cli.gpu_pool import GPU_SLOTS, gpu_slots
+from mlops_core.containers.gpus import visible_gpus
 from mlops_core.errors import PlatformError
 
 _MOST_PARALLEL_TASKS = 16
@@ -64,6 +66,7 @@ def platform_environment(home: Home, *, ports: Ports, project: Project, secrets:
         **_import_path(project, inherited),
         **_library_settings(home, ports),
         **_airflow_settings(home, ports, project, secrets),
+        GPU_SLOTS: str(gpu_slots(gpus=len(visible_gpus()))),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from pydantic import ValidationError
 
+from mlops_core.atomic import write_atomically
 from mlops_core.document import Document
 from mlops_core.errors import PlatformError
 from mlops_core.settings import Settings
@@ -192,18 +193,6 @@ class Home:
                 f"{self.root} has no file {_MARKER}, so it was not made by this command and is not wiped; "
                 "delete it yourself, or set MLOPS_HOME to another folder"
             )
-
-
-def write_atomically(path: Path, content: str) -> None:
-    """Replace a file whole, readable by its owner alone (mode 0600)."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def is_private(path: Path) -> bool:

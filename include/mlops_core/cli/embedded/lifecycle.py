@@ -20,6 +20,7 @@ from mlops_core.cli.embedded.processes import ProcessRecord, find
 from mlops_core.cli.embedded.record import PlatformRecord, delete_record, read_record, write_record
 from mlops_core.cli.embedded.services import API_SERVER, Service, services
 from mlops_core.cli.embedded.startup import Startup, Watcher, end_services
+from mlops_core.cli.gpu_pool import size_gpu_pool
 from mlops_core.containers.gpus import visible_gpus
 
 
@@ -130,9 +131,7 @@ class EmbeddedPlatform:
     def _make_pools(self, ports: Ports) -> None:
         """Make the pool that tasks with GPUs wait in; without it Airflow would never start them."""
         with AirflowClient(ports.airflow_url, user=USER, password=read_password(self.home)) as airflow:
-            airflow.ensure_pool(
-                "gpu", slots=max(1, len(visible_gpus())), description="A slot a GPU of this machine"
-            )
+            size_gpu_pool(airflow, gpus=len(visible_gpus()))
 
 
 def _running(record: PlatformRecord | None) -> dict[str, ProcessRecord]:

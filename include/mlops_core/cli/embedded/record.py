@@ -2,7 +2,8 @@
 
 from pydantic import Field, ValidationError
 
-from mlops_core.cli.embedded.home import Home, write_atomically
+from mlops_core.atomic import write_atomically
+from mlops_core.cli.embedded.home import Home
 from mlops_core.cli.embedded.ports import Ports
 from mlops_core.cli.embedded.processes import ProcessRecord
 from mlops_core.document import Document

@@ -1,16 +1,15 @@
 """Checkpoints of a fit: whole, or not there, and only ever its own."""
 
-import contextlib
 import hashlib
 import io
 import logging
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from mlops_core.atomic import write_atomically
 
 _MAGIC = b"mlops-checkpoint-1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -55,7 +54,7 @@ class Checkpoints:
         path = self._folder / f"{epoch:06}-{step:010}.checkpoint"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, content.getvalue())
+            write_atomically(path, _sealed(content.getbuffer()))
             for old in self._files()[_KEPT:]:
                 old.unlink(missing_ok=True)
         except OSError as error:
@@ -98,6 +97,10 @@ def read_state(content: bytes, *, identity: str) -> dict[str, Any]:
     return state
 
 
+def _sealed(content: memoryview) -> bytes:
+    return b"".join((_MAGIC, hashlib.sha256(content).digest(), content))
+
+
 def _verified(content: bytes) -> bytes:
     if not content.startswith(_MAGIC):
         raise ValueError("it is no checkpoint")
@@ -105,24 +108,3 @@ def _verified(content: bytes) -> bytes:
     if hashlib.sha256(content[start:]).digest() != content[len(_MAGIC) : start]:
         raise ValueError("it differs from its digest")
     return content[start:]
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is whole or absent, even after a loss of power."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

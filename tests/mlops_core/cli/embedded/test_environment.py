@@ -17,7 +17,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for folder in ("dags", "include", "plugins"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
-    for name in ("MLOPS_DAGS_FOLDER", "MLOPS_PLUGINS_FOLDER", "PYTHONPATH", "NO_PROXY", "no_proxy"):
+    read = (
+        "MLOPS_DAGS_FOLDER",
+        "MLOPS_PLUGINS_FOLDER",
+        "MLOPS_GPU_SLOTS",
+        "PYTHONPATH",
+        "NO_PROXY",
+        "no_proxy",
+    )
+    for name in read:
         monkeypatch.delenv(name, raising=False)
     return Project.from_environment()
 
@@ -64,6 +72,19 @@ def test_a_pace_that_the_caller_has_set_wins(project: Project, monkeypatch: pyte
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "7")
 
     assert environment_of(project)["AIRFLOW__CORE__PARALLELISM"] == "7"
+
+
+def test_tasks_are_told_how_many_slots_the_pool_of_gpus_has(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_core.cli.embedded.environment.visible_gpus", lambda: ("GPU-0", "GPU-1"))
+    assert environment_of(project)["MLOPS_GPU_SLOTS"] == "2"
+
+    monkeypatch.setenv("MLOPS_GPU_SLOTS", "")
+    assert environment_of(project)["MLOPS_GPU_SLOTS"] == "2"
+
+    monkeypatch.setenv("MLOPS_GPU_SLOTS", "1")
+    assert environment_of(project)["MLOPS_GPU_SLOTS"] == "1"
 
 
 def test_heavy_imports_are_preloaded_by_the_service_that_asks_for_it_alone(

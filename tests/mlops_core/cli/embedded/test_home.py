@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_core.cli.embedded.home import Home, is_private, write_atomically
+from mlops_core.atomic import write_atomically
+from mlops_core.cli.embedded.home import Home, is_private
 from mlops_core.errors import PlatformError
 
 
