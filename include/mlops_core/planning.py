@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mlops_core.data.snapshots import PartitionEntry, SnapshotStore
+from mlops_core.data.snapshots import PartitionEntry, SnapshotIdentity, SnapshotStore
 from mlops_core.document import Document
 from mlops_core.errors import DeclarationError, RetrainingRefusedError
 from mlops_core.operation import operation_key as key_of
@@ -55,17 +55,9 @@ def plan_training(
     snapshot = store.current(pipeline.name)
     entries = store.partitions(snapshot)
     state = ledger.state(pipeline.name)
-    last = ledger.last_training(pipeline.name)
-    done = (
-        last is not None and last.snapshot_digest == snapshot.digest and last.operation_key != operation_key
-    )
-    if request.requested_by == "policy" and done:
-        raise RetrainingRefusedError(
-            f"{pipeline.name} was trained on snapshot version {snapshot.version} already; "
-            "publish new data, or trigger the training by hand"
-        )
+    if request.requested_by == "policy":
+        _require_untrained(snapshot, ledger=ledger, model=pipeline.name, operation_key=operation_key)
     split = holdout_split(entries, pipeline.split)
-    chosen = _chosen(pipeline, request.candidates)
     jobs = tuple(
         TrainJob(
             pipeline=pipeline.name,
@@ -82,7 +74,7 @@ def plan_training(
             tracking_uri=tracking_uri,
             data_uri=store.data_uri,
         )
-        for candidate in chosen
+        for candidate in _chosen(pipeline, request.candidates)
     )
     ledger.record_training(
         pipeline.name,
@@ -99,6 +91,16 @@ def plan_training(
         champion=state.champion.model_dump(mode="json") if state.champion else None,
         generation=state.generation,
         reason=_explain(request, entries=entries),
+    )
+
+
+def _require_untrained(snapshot: SnapshotIdentity, *, ledger: Ledger, model: str, operation_key: str) -> None:
+    last = ledger.last_training(model)
+    if last is None or last.snapshot_digest != snapshot.digest or last.operation_key == operation_key:
+        return
+    raise RetrainingRefusedError(
+        f"{model} was trained on snapshot version {snapshot.version} already; "
+        "publish new data, or trigger the training by hand"
     )
 
 

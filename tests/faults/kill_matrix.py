@@ -43,8 +43,12 @@ def main() -> int:
         if chosen.logs is not None:
             shutil.copytree(stage.platform.home.logs, chosen.logs / "services", dirs_exist_ok=True)
     console.print(table_of(rows))
-    console.print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")
-    return int(any(row.problems for row in rows))
+    bad = [row for row in rows if row.problems]
+    console.print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s, {len(bad)} bad")
+    # Once more at the end, where whoever sees only the last lines looks.
+    for row in bad:
+        console.print(f"BAD  {row.scenario.title} ({row.mode}): {'; '.join(row.problems)}")
+    return int(bool(bad))
 
 
 def _parse(names: list[str]) -> argparse.Namespace:

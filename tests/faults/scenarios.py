@@ -26,7 +26,7 @@ class Scenario:
     succeeds
         What must come of the task.
     alone
-        Whether it harms the other tasks of the platform.
+        Whether it harms other tasks: those of the platform, or those behind the same proxy.
     """
 
     name: str
@@ -119,7 +119,7 @@ SCENARIOS = (
         error="GpuMissingError",
         succeeds=False,
     ),
-    Scenario("connection_lost", "the engine out of reach for seconds", through_proxy=True),
+    Scenario("connection_lost", "the engine out of reach for seconds", through_proxy=True, alone=True),
     Scenario(
         "container_killed",
         "the engine away, its containers killed",

@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from embedded_platform import OwnPlatform
-from faults.engine_proxy import EngineProxy
+from engine_proxy import EngineProxy
 from faults.engine_watch import EngineWatch
 from following import Follower
 from mlops_core.cli.airflow_api import DagRun, TaskInstance

@@ -41,9 +41,15 @@ class EngineAddress(Declaration):
         return self
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """Read ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``, as Docker's client does."""
-        url = os.environ.get("DOCKER_HOST") or LOCAL_SOCKET
+    def from_environment(cls, url: str | None = None) -> Self:
+        """Read ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``, as Docker's client does.
+
+        Parameters
+        ----------
+        url
+            Takes the place of ``DOCKER_HOST``; the other two hold for it as well.
+        """
+        url = url or os.environ.get("DOCKER_HOST") or LOCAL_SOCKET
         secured = bool(os.environ.get("DOCKER_TLS_VERIFY")) and not url.startswith("unix://")
         folder = os.environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")  # noqa: PTH111  as docker
         return cls(url=url, tls_folder=folder if secured else None)

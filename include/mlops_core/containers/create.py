@@ -18,7 +18,12 @@ _LOG = {"Type": "json-file", "Config": {"max-size": "128m", "max-file": "4"}}
 
 
 def creation_body(
-    job: ContainerJob, *, node: int, engine_cpus: float, devices: tuple[str, ...] = ()
+    job: ContainerJob,
+    *,
+    node: int,
+    engine_cpus: float,
+    devices: tuple[str, ...] = (),
+    volume: str | None = None,
 ) -> dict[str, Any]:
     """Return the body of the request that creates one node.
 
@@ -28,6 +33,8 @@ def creation_body(
         Processors of the engine's machine: it refuses to be asked for more.
     devices
         Ids of the GPUs leased for this node; with none, ``spec.gpus`` is passed on as it is.
+    volume
+        Name of the volume with its files; the first one of the node if None.
     """
     spec = job.spec
     body: dict[str, Any] = {
@@ -37,7 +44,13 @@ def creation_body(
         "User": f"{spec.user_id}:{spec.group_id}",
         "Labels": job_labels(job, node=node, devices=devices or _asked_devices(spec)),
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(job, node=node, engine_cpus=engine_cpus, devices=devices),
+        "HostConfig": _host_config(
+            job,
+            node=node,
+            engine_cpus=engine_cpus,
+            devices=devices,
+            volume=volume or job.volume_names[node],
+        ),
     }
     if spec.entrypoint is not None:
         body["Entrypoint"] = list(spec.entrypoint)
@@ -50,7 +63,7 @@ def creation_body(
 
 
 def _host_config(
-    job: ContainerJob, *, node: int, engine_cpus: float, devices: tuple[str, ...]
+    job: ContainerJob, *, node: int, engine_cpus: float, devices: tuple[str, ...], volume: str
 ) -> dict[str, Any]:
     spec = job.spec
     return {
@@ -74,10 +87,20 @@ def _host_config(
         "RestartPolicy": {"Name": "no"},
         "LogConfig": _LOG,
         "Mounts": [
-            {"Type": "volume", "Source": job.volume_names[node], "Target": FILES},
+            _files(job, node=node, volume=volume),
             *(_mount(mount) for mount in spec.mounts),
         ],
         "DeviceRequests": _device_requests(spec, devices=devices),
+    }
+
+
+def _files(job: ContainerJob, *, node: int, volume: str) -> dict[str, Any]:
+    return {
+        "Type": "volume",
+        "Source": volume,
+        "Target": FILES,
+        # Somebody may remove the volume between its making and the container's: the engine makes another one.
+        "VolumeOptions": {"Labels": job_labels(job, node=node)},
     }
 
 
@@ -95,7 +118,7 @@ def _environment(job: ContainerJob, *, node: int) -> dict[str, str]:
     if job.nodes > 1 and job.spec.network == HOST_NETWORK:
         # torchrun tells participants apart by address and process id, and there they have both in common.
         own["PET_LOCAL_ADDR"] = f"127.0.0.{2 + node}"
-    return {**own, **job.spec.environment, **job.secrets}
+    return {**own, **job.provenance, **job.spec.environment, **job.secrets}
 
 
 def _asked_devices(spec: ContainerSpec) -> tuple[str, ...]:

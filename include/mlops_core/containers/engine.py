@@ -103,7 +103,8 @@ class ContainerEngine:
     def remove(self, job: ContainerJob | str, *, files: bool, only: Collection[str] | None = None) -> None:
         """Remove a job's containers at once, whatever they do, and the network of its nodes.
 
-        Does nothing where there is nothing. What was kept stays, with its volume.
+        Does nothing where there is nothing. What was kept stays, with its volume; with ``files``, a later
+        start of the same job has a volume of its own.
 
         Parameters
         ----------
@@ -116,19 +117,22 @@ class ContainerEngine:
             and volumes belong to a later start.
         """
         name = job if isinstance(job, str) else job.name
-        found = [container for container in self._objects.containers(name) if not container.is_kept]
+        present = self._objects.containers(name)
+        found = [container for container in present if not container.is_kept]
         chosen = [container for container in found if only is None or container.id in only]
         self._objects.remove_containers(chosen)
         if only is not None and (not chosen or chosen != found):
             return
         self._objects.remove_networks(name)
         if files:
+            # First: whoever dies in between must not leave them to the next start.
+            self._objects.keep_files([container for container in present if container.is_kept])
             self._objects.remove_volumes(name)
 
     def keep(self, job: ContainerJob, *, suffix: str) -> None:
         """Stop a job's containers and put them aside under another name, to be looked at.
 
-        A later start does not adopt them. Their volume is the one that a later start uses too.
+        A later start does not adopt them. It uses their volume too, until ``remove`` gives the files up.
         """
         for found in reversed(self._objects.containers(job.name)):
             if not found.is_kept:

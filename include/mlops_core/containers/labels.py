@@ -18,13 +18,14 @@ LIVE_STATES = frozenset({"created", "running", "paused", "restarting"})
 """States in which a container has, or is about to get, what it claims."""
 
 _KEPT = ".kept-"
+_FOR_GOOD = ".for-good"
 
 
 class ManagedContainer(Document):
     """A container of ours, as the engine lists it.
 
     ``state`` is the engine's word: created, running, paused, restarting, removing, exited or dead;
-    ``created`` is in Unix seconds.
+    ``created`` is in Unix seconds; ``volumes`` are the names of those that it holds.
     """
 
     id: str
@@ -32,6 +33,7 @@ class ManagedContainer(Document):
     state: str
     labels: dict[str, str]
     created: float
+    volumes: frozenset[str] = frozenset()
 
     @property
     def job_name(self) -> str:
@@ -42,6 +44,11 @@ class ManagedContainer(Document):
     def is_kept(self) -> bool:
         """Whether it was put aside for a look at it."""
         return _KEPT in self.name
+
+    @property
+    def keeps_its_files(self) -> bool:
+        """Whether it was kept and no later try goes on with its files."""
+        return self.is_kept and _FOR_GOOD in self.name
 
     @property
     def gpus(self) -> frozenset[str]:
@@ -57,6 +64,7 @@ class ManagedContainer(Document):
             state=listed["State"],
             labels=listed["Labels"] or {},
             created=listed["Created"],
+            volumes=[mount["Name"] for mount in listed.get("Mounts") or () if mount["Type"] == "volume"],
         )
 
 
@@ -82,3 +90,11 @@ def job_labels(
 def kept_name(name: str, *, suffix: str) -> str:
     """Name a container that is put aside."""
     return f"{name}{_KEPT}{suffix}"
+
+
+def kept_for_good(name: str) -> str:
+    """Name a container that was put aside and with whose files no later try goes on.
+
+    A container's name is all that can be changed of it, and of a volume nothing can.
+    """
+    return f"{name}{_FOR_GOOD}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from docker.errors import APIError, NotFound
 
-from mlops_core.containers.labels import KEY, MANAGED, NAME, NODE, ManagedContainer
+from mlops_core.containers.labels import KEY, MANAGED, NAME, NODE, ManagedContainer, kept_for_good
 from mlops_core.containers.refusals import translated
 
 if TYPE_CHECKING:
@@ -118,6 +118,13 @@ class EngineObjects:
                 with contextlib.suppress(APIError):
                     self.client.disconnect_container_from_network(container.id, network["Id"], force=True)
             self._rename(container.id, name)
+
+    def keep_files(self, kept: Sequence[ManagedContainer]) -> None:
+        """Mark the files of kept containers as theirs alone."""
+        for container in kept:
+            if not container.keeps_its_files:
+                with translated(f"rename {container.name}"), contextlib.suppress(NotFound):
+                    self._rename(container.id, kept_for_good(container.name))
 
     def _rename(self, container_id: str, name: str) -> None:
         try:

@@ -10,6 +10,7 @@ from requests.exceptions import RequestException
 from mlops_core.errors import (
     ContainerError,
     ContainerFailedError,
+    DeclarationError,
     DiskFullError,
     DockerUnavailableError,
     GpuMissingError,
@@ -101,4 +102,15 @@ def pull_refusal(said: str, *, image: str) -> Exception:
             return refusal(said, doing=f"pull {image}")
     return ImageMissingError(
         f"the engine has no image {image!r} and could not pull it: {said}; build it, or name another"
+    )
+
+
+def sign_in_refusal(said: str, *, connection: str) -> Exception:
+    """Return what an engine's words mean when it could not sign in to a registry."""
+    if _REGISTRY_AWAY.search(said) and not _NO_SUCH_REGISTRY.search(said):
+        return ImageUnavailableError(
+            f"the registry of connection {connection!r} did not answer the engine: {said}; is it reachable?"
+        )
+    return DeclarationError(
+        f"the registry refused the sign-in of connection {connection!r}: {said}; correct it"
     )

@@ -60,6 +60,12 @@ def _absolute(path: str) -> str:
     return path.rstrip("/")
 
 
+def _refuse_files(target: str, *, field: str) -> None:
+    """Raise if a target would hide the container's own volume, or a part of it."""
+    if target == FILES or target.startswith(f"{FILES}/"):
+        raise ValueError(f"{field}: {FILES} is where the container's own files are (got {target!r})")
+
+
 def _reaches_engine(source: str) -> bool:
     """Tell whether a path is an engine's socket, or a folder above one."""
     path = PurePosixPath("/", *PurePosixPath(source).parts[1:])
@@ -105,8 +111,7 @@ class Mount(Declaration):
 
     @model_validator(mode="after")
     def _source_is_of_its_kind(self) -> Self:
-        if self.target == FILES or self.target.startswith(f"{FILES}/"):
-            raise ValueError(f"target: {FILES} is where the container's own files are (got {self.target!r})")
+        _refuse_files(self.target, field="target")
         if self.kind == "volume":
             if not re.match(_ENGINE_NAME, self.source):
                 raise ValueError(f"source: give a volume's name (got {self.source!r})")
@@ -163,6 +168,8 @@ class ContainerSpec(Declaration):
             raise ValueError(
                 f"user: it should not be root (got {self.user!r}); say root_allowed=True if it must"
             )
+        for folder in self.tmpfs:
+            _refuse_files(folder, field="tmpfs")
         targets = [mount.target for mount in self.mounts] + list(self.tmpfs)
         if len(set(targets)) != len(targets):
             raise ValueError(f"mounts, tmpfs: each target once (got {', '.join(targets)})")
@@ -195,6 +202,9 @@ class ContainerJob(Declaration):
         File name to text; found in ``/mlops/work`` of every node.
     result
         Name of the file in ``/mlops/work`` that node 0 writes; None where there is none.
+    provenance
+        Environment variables that say of what a container was begun, such as a commit. They do not decide
+        either: one that is adopted keeps those it was started with.
     secrets
         Further environment variables, which may change from try to try: they do not decide either.
     """
@@ -205,6 +215,7 @@ class ContainerJob(Declaration):
     labels: dict[Annotated[str, StringConstraints(pattern=_LABEL)], str] = Field(default_factory=dict)
     inputs: dict[FileName, str] = Field(default_factory=dict)
     result: FileName | None = None
+    provenance: dict[Annotated[str, StringConstraints(pattern=_VARIABLE)], str] = Field(default_factory=dict)
     secrets: dict[Annotated[str, StringConstraints(pattern=_VARIABLE)], str] = Field(
         default_factory=dict, repr=False
     )
@@ -230,7 +241,7 @@ class ContainerJob(Declaration):
 
     @property
     def volume_names(self) -> tuple[str, ...]:
-        """Names of the volumes, by node."""
+        """Names of the volumes, by node, unless containers of it were kept with theirs."""
         return tuple(volume_name(node) for node in self.node_names)
 
     @property
@@ -242,7 +253,7 @@ class ContainerJob(Declaration):
         """Return what decides whether a container found is this job's: spec, files and nodes."""
         # Sorted: the order in which variables were named says nothing.
         document = json.dumps(
-            self.model_dump(mode="json", exclude={"key", "labels", "secrets"}), sort_keys=True
+            self.model_dump(mode="json", exclude={"key", "labels", "provenance", "secrets"}), sort_keys=True
         )
         return hashlib.sha256(document.encode()).hexdigest()
 
@@ -266,6 +277,6 @@ def node_name(name: str, node: int) -> str:
     return f"{name}-{node}"
 
 
-def volume_name(node: str) -> str:
-    """Name the volume of one node's container."""
-    return f"{node}-files"
+def volume_name(node: str, number: int = 1) -> str:
+    """Name the volume of one node's container; a higher number where earlier ones were kept."""
+    return f"{node}-files" if number == 1 else f"{node}-files-{number}"

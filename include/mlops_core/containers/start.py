@@ -17,6 +17,7 @@ from mlops_core.containers.objects import EngineObjects
 from mlops_core.containers.refusals import pull_refusal, translated
 from mlops_core.containers.specification import FILES, NO_NETWORK, ContainerJob
 from mlops_core.containers.starting import Verdict, judge, read_time
+from mlops_core.containers.volumes import choose_volume
 from mlops_core.errors import ContainerError, DockerUnavailableError, GpusBusyError
 
 START_SECONDS = 120.0
@@ -98,12 +99,16 @@ class JobStart:
         job = self._job
         visible = gpus.visible_gpus() if job.spec.gpus else ()
         devices = gpus.choose_devices(job, visible=visible, taken=gpus.claimed(self._objects.containers()))
+        volumes = self._choose_volumes()
         created: list[str] = []
         new_volumes: list[str] = []
         try:
-            for node, name in enumerate(job.node_names):
-                new_volumes += self._create_volume(node)
-                created.append(self._create_container(name, node=node, engine=engine, devices=devices[node]))
+            for node, volume in enumerate(volumes):
+                new_volumes += self._create_volume(volume, node=node)
+                body = creation_body(
+                    job, node=node, engine_cpus=engine.cpus, devices=devices[node], volume=volume
+                )
+                created.append(self._create_container(body, node=node))
             self._check_lease(devices, created)
             self._connect_nodes(created)
             for container in created:
@@ -130,8 +135,17 @@ class JobStart:
             # The reason for the undoing matters more.
             log.warning("could not remove what was half made of %s: %s", self._job.name, error)
 
-    def _create_volume(self, node: int) -> list[str]:
-        name = self._job.volume_names[node]
+    def _choose_volumes(self) -> tuple[str, ...]:
+        """Return a volume a node: that of the try before, unless a kept container has it for good."""
+        name = self._job.name
+        existing = {volume["Name"] for volume in self._objects.volumes(name)}
+        kept = [found.volumes for found in self._objects.containers(name) if found.keeps_its_files]
+        given_up = frozenset().union(*kept)
+        return tuple(
+            choose_volume(node, existing=existing, given_up=given_up) for node in self._job.node_names
+        )
+
+    def _create_volume(self, name: str, *, node: int) -> list[str]:
         with translated(f"create volume {name}"):
             try:
                 self._client.inspect_volume(name)
@@ -140,10 +154,8 @@ class JobStart:
                 return [name]
         return []
 
-    def _create_container(
-        self, name: str, *, node: int, engine: _Engine, devices: tuple[str, ...], pull: bool = True
-    ) -> str:
-        body = creation_body(self._job, node=node, engine_cpus=engine.cpus, devices=devices)
+    def _create_container(self, body: dict[str, Any], *, node: int, pull: bool = True) -> str:
+        name = self._job.node_names[node]
         with translated(f"create {name}"):
             try:
                 return str(self._client.create_container_from_config(body, name)["Id"])
@@ -159,7 +171,7 @@ class JobStart:
                 self._remove_leftover(name)
         if self._is_image_missing():
             self._pull()
-        return self._create_container(name, node=node, engine=engine, devices=devices, pull=False)
+        return self._create_container(body, node=node, pull=False)
 
     def _remove_leftover(self, name: str) -> None:
         leftover = self._objects.inspect(name)

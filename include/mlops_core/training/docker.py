@@ -1,8 +1,6 @@
 """A train job in a container, or in several that fit together: the same job, the same entry point."""
 
-import asyncio
 import importlib.util
-import logging
 import os
 import zlib
 from collections.abc import Mapping
@@ -10,11 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlops_core.containers.address import EngineAddress, connect
 from mlops_core.containers.engine import ContainerEngine
-from mlops_core.containers.fallback import start_where_possible
-from mlops_core.containers.follow import Line, follow
-from mlops_core.containers.outcome import raise_for_end
 from mlops_core.containers.specification import (
     HOST_NETWORK,
     WORK,
@@ -40,38 +34,6 @@ ERROR_FILE = error_file(Path(RESULT_FILE)).name
 _RENDEZVOUS_PORT = 29400
 _JOIN_SECONDS = 300
 _SIGN_IN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-
-log = logging.getLogger(__name__)
-
-
-class DockerRunner:
-    """Runs a job in containers of a Docker engine and waits for their end.
-
-    Parameters
-    ----------
-    declared
-        What the candidate asks for.
-    address
-        The engine; that of the environment if None.
-    """
-
-    def __init__(self, declared: Docker, *, address: EngineAddress | None = None) -> None:
-        self.declared = declared
-        self.address = address or EngineAddress.from_environment()
-
-    def run(self, job: TrainJob) -> TrainResult:
-        """Run one job to its end; containers of an earlier call with the same job are adopted."""
-        container = container_job(job, declared=self.declared, settings=Settings.from_environment())
-        with ContainerEngine(connect(self.address)) as engine:
-            started = start_where_possible(engine, container, cpu_fallback=self.declared.cpu_fallback)
-            try:
-                ended = asyncio.run(follow(self.address, started.ids, on_line=_log_line))
-                raise_for_end(ended, job_name=container.name)
-                return train_result(engine.result(container))
-            except ContainerFailedError as error:
-                raise train_error(error, engine=engine, container=container) from None
-            finally:
-                engine.remove(container, files=True)
 
 
 def container_job(
@@ -105,6 +67,7 @@ def container_job(
         nodes=declared.nodes,
         labels={"mlops.pipeline": job.pipeline, "mlops.candidate": job.candidate, **(labels or {})},
         inputs={JOB_FILE: job.model_dump_json()},
+        provenance=_provenance(job),
         secrets=_handed_on(settings),
         result=RESULT_FILE,
     )
@@ -181,7 +144,6 @@ def _rendezvous(name: str, *, nodes: int, network: str) -> str:
 
 
 def _environment(job: TrainJob, *, declared: Docker) -> dict[str, str]:
-    code = _code_version(job.reference)
     threads = max(1, int(declared.cpus / declared.processes_per_node))
     return {
         "HOME": "/tmp",  # noqa: S108  the container's own, in memory
@@ -191,8 +153,12 @@ def _environment(job: TrainJob, *, declared: Docker) -> dict[str, str]:
         "OMP_WAIT_POLICY": "passive",
         # With the shared store, torchrun's restart after a crash of a process is not reliable.
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-        **({} if code is None else {CODE_VERSION_VARIABLE: str(code)}),
     }
+
+
+def _provenance(job: TrainJob) -> dict[str, str]:
+    code = _code_version(job.reference)
+    return {} if code is None else {CODE_VERSION_VARIABLE: str(code)}
 
 
 def _handed_on(settings: Settings) -> dict[str, str]:
@@ -218,7 +184,3 @@ def _data_mounts(data_uri: str) -> tuple[Mount, ...]:
         return ()
     folder = str(Path(data_uri).absolute())
     return (Mount(source=folder, target=folder, kind="bind"),)
-
-
-def _log_line(line: Line) -> None:
-    log.info("%s", line.text)

@@ -1,4 +1,8 @@
-"""Where a train job runs."""
+"""Where a train job runs in the process that was asked for it.
+
+Containers are no runner: they outlive the process that started them. ``training/docker.py`` describes them;
+``TrainOperator`` of the pack starts, follows and adopts them, because a task has several tries.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -32,13 +36,7 @@ def _in_process(declared: InProcess) -> Runner:  # noqa: ARG001  there is nothin
     return InProcessRunner()
 
 
-def _docker(declared: Docker) -> Runner:
-    from mlops_core.training.docker import DockerRunner
-
-    return DockerRunner(declared)
-
-
-RUNNERS: Mapping[str, Callable[[Any], Runner]] = {"in_process": _in_process, "docker": _docker}
+RUNNERS: Mapping[str, Callable[[Any], Runner]] = {"in_process": _in_process}
 """By the declaration's kind. To add one: its declaration in ``mlops_core.runners``, a module that satisfies
 Runner, a line here; the shared contract test holds it."""
 

@@ -8,21 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import RetryAction, conf
+from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 
 from airflow_mlops.hooks.docker import connect_engine
 from airflow_mlops.operators.log_position import LogPosition
 from airflow_mlops.operators.step import StepOperator, as_xcom
+from airflow_mlops.operators.tries import Round, is_ended_by_person, is_retried
 from airflow_mlops.placement import training_queue
 from airflow_mlops.retries import RETRY_POLICY
 from mlops_core.errors import (
     ContainerFailedError,
     ContainerLostError,
-    DeclarationError,
     DockerUnavailableError,
     MlopsError,
-    RejectedError,
 )
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from mlops_core.containers.specification import ContainerJob
 
 _RESULT = "mlops_container_result"
-_ALLOWANCE = "mlops_container_tries"
-_SET_BY_PERSONS = frozenset({"failed", "success", "skipped", "restarting", "removed"})
 
 
 class _KilledError(BaseException):
@@ -54,13 +51,17 @@ class ContainerOperator(StepOperator):
     Parameters
     ----------
     docker_url
-        Address of the engine; ``DOCKER_HOST`` of the worker, or its local socket, if None.
+        Address of the engine; ``DOCKER_HOST`` of the worker, or its local socket, if None. TLS is as the
+        worker's ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` say.
     docker_conn_id
         Connection of type ``docker`` that signs in to a registry, where images are pulled from one.
     deferrable
         Follow the container in the triggerer, so that the task holds no worker slot meanwhile.
     keep
         Whether an ended container stays, stopped and under another name, to be looked at.
+    placement_arguments
+        Of a subclass: its own arguments that ``placement`` reads. What the task or the ``default_args`` of
+        its DAG say of queue, pool and retries wins over the placement.
     """
 
     cpu_fallback = False
@@ -72,11 +73,13 @@ class ContainerOperator(StepOperator):
         docker_conn_id: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         keep: Literal["never", "on_failure", "always"] = "never",
+        placement_arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         said = {name for name, value in kwargs.items() if value is not None}
         said.update(kwargs.get("default_args") or ())
-        assumed = {name: value for name, value in self.placement({}).items() if name not in said}
+        place = self.placement(placement_arguments or {})
+        assumed = {name: value for name, value in place.items() if name not in said}
         super().__init__(**{**kwargs, **assumed})
         self.docker_url = docker_url
         self.docker_conn_id = docker_conn_id
@@ -117,6 +120,12 @@ class ContainerOperator(StepOperator):
     def record_usage(self, ended: "Ended") -> None:
         """Record what the containers used, in whatever way they ended."""
 
+    def record_failure(self, *, by_person: bool) -> None:
+        """Record that the task has failed and is not tried again; its containers are removed by then.
+
+        It must not raise: what the containers failed of matters more.
+        """
+
     def step(self, context: "Context") -> Any:
         """Run the containers."""
         return self.run_container(context)
@@ -144,11 +153,21 @@ class ContainerOperator(StepOperator):
             ended = self.follow_containers(context, ids=started.ids, since=since)
             return self._settle(context, job, ended)
 
-    def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
-        """Go on where the triggerer saw the containers end."""
+    def execute_complete(self, context: "Context", event: dict[str, Any], ids: list[str]) -> Any:
+        """Go on where the triggerer saw the containers end.
+
+        Parameters
+        ----------
+        ids
+            The containers that this try waits for. Where Airflow's database gives the number of a deleted
+            trigger to the next one, as SQLite does, the event may be the former one's and tell of others.
+        """
         from mlops_core.containers.ended import Ended
 
         with self.translated_errors():
+            if event["ids"] != ids:
+                self.log.info("the event tells of containers of an earlier try; going on with this one's")
+                return as_xcom(self.run_container(context))
             job = self._started = self.container_job(context)
             LogPosition(context["task_state_store"], event["ids"]).note(event["since"])
             if "unavailable" in event:
@@ -172,7 +191,7 @@ class ContainerOperator(StepOperator):
         """Where the engine is."""
         from mlops_core.containers.address import EngineAddress
 
-        return EngineAddress(url=self.docker_url) if self.docker_url else EngineAddress.from_environment()
+        return EngineAddress.from_environment(self.docker_url)
 
     @cached_property
     def engine(self) -> "ContainerEngine":
@@ -194,6 +213,7 @@ class ContainerOperator(StepOperator):
                 deadline=None if timeout is None else time.time() + timeout.total_seconds(),
             ),
             method_name="execute_complete",
+            kwargs={"ids": list(ids)},
         )
 
     def follow_containers(self, context: "Context", *, ids: tuple[str, ...], since: str | None) -> "Ended":
@@ -239,17 +259,23 @@ class ContainerOperator(StepOperator):
             else:
                 self.log.info("the task was ended; removing %s", job.name)
                 self._remove(files=True)
+                self._give_up(context)
             raise lost from None
         except (MlopsError, AirflowTaskTimeout) as error:
+            is_final = not self._is_retried(context, error)
             try:
-                self._leave(job, context=context, error=error)
-            except DockerUnavailableError as unavailable:
-                self.log.warning("%s is not removed: %s", job.name, unavailable)
+                self._leave(job, context=context, failed=True, is_final=is_final)
+            except MlopsError as unremoved:
+                # The reason for the removing matters more.
+                self.log.warning("%s is not removed: %s", job.name, unremoved)
+            if is_final:
+                self._give_up(context)
             raise
         except BaseException as error:
             # Nothing is wrong with the container: where there is another try, it goes on with it.
             if not self._is_retried(context, error):
                 self._remove(files=True)
+                self._give_up(context)
             raise
 
     def _settle(self, context: "Context", job: "ContainerJob", ended: "Ended") -> Any:
@@ -273,56 +299,27 @@ class ContainerOperator(StepOperator):
     def _forget_if_cleared(self, context: "Context") -> None:
         """Remove what earlier tries left, if the task was cleared since: then it begins from the beginning.
 
-        Clearing a task that has ended raises the number of tries that it may have; a retry does not. Clearing
-        one that runs is seen by its process, while that lives.
+        Clearing a task that runs is seen by its process, while that lives.
         """
-        store: TaskStateStoreAccessor = context["task_state_store"]
-        allowance = context["ti"].max_tries
-        known = store.get(_ALLOWANCE)
-        if known == allowance:
-            return
-        if known is not None:
+        this = Round(context, retries=self.retries)
+        if this.is_another:
             self._remove(files=True)
-            store.delete(_RESULT)
-        store.set(_ALLOWANCE, allowance)
+            context["task_state_store"].delete(_RESULT)
+        this.note()
 
-    def _leave(self, job: "ContainerJob", *, context: "Context", error: BaseException | None = None) -> None:
-        if self.keep == "always" or (error is not None and self.keep == "on_failure"):
+    def _leave(
+        self, job: "ContainerJob", *, context: "Context", failed: bool = False, is_final: bool = True
+    ) -> None:
+        if self.keep == "always" or (failed and self.keep == "on_failure"):
             self.engine.keep(job, suffix=f"try{context['ti'].try_number}")
         # The files hold checkpoints: the next try goes on from them.
-        self._remove(files=error is None or not self._is_retried(context, error))
+        self._remove(files=is_final)
+
+    def _give_up(self, context: "Context") -> None:
+        self.record_failure(by_person=self._killed and is_ended_by_person(context))
 
     def _is_retried(self, context: "Context", error: BaseException) -> bool:
-        """Whether Airflow tries again after an error."""
-        task_instance = context["ti"]
-        if task_instance.try_number > task_instance.max_tries:
-            return False
-        if self._killed and self._is_ended_by_person(context):
-            return False
-        if isinstance(error, (RejectedError, DeclarationError)):
-            return False
-        if self.retry_policy is None:
-            return True
-        decision = self.retry_policy.evaluate(
-            error, task_instance.try_number, task_instance.max_tries, context
-        )
-        return decision.action is not RetryAction.FAIL
-
-    def _is_ended_by_person(self, context: "Context") -> bool:
-        """Whether somebody has marked, cleared or deleted the task; what Airflow does not answer is no."""
-        task_instance = context["ti"]
-        try:
-            states = task_instance.get_task_states(
-                dag_id=task_instance.dag_id,
-                task_ids=[task_instance.task_id],
-                run_ids=[task_instance.run_id],
-                map_index=task_instance.map_index,
-            )
-        except Exception as error:  # noqa: BLE001  in the last seconds of a process any answer may be missing
-            self.log.warning("Airflow does not say why the task is ended: %s", error)
-            return False
-        tasks = states.get(task_instance.run_id, {}).values()
-        return not tasks or any(str(state) in _SET_BY_PERSONS for state in tasks)
+        return is_retried(context, error, policy=self.retry_policy, was_killed=self._killed)
 
     def _remove(self, *, files: bool) -> None:
         if self._started is not None:

@@ -8,7 +8,7 @@ from airflow_mlops.container_labels import container_labels
 from airflow_mlops.links import MlflowRunLink
 from airflow_mlops.operators.container import ContainerOperator
 from airflow_mlops.operators.step import effect_key
-from airflow_mlops.placement import GPU_POOL
+from airflow_mlops.placement import GPU_POOL, gpu_slots
 from mlops_core.containers.specification import ContainerJob, ContainerSpec, Gpus
 from mlops_core.errors import ContainerFailedError
 from mlops_core.operation import operation_key
@@ -140,9 +140,9 @@ def _refuse_constant(name: str) -> None:
 class GpuDockerOperator(DockerJobOperator):
     """Run a container on GPUs; XCom: the JSON of its result file.
 
-    The task takes one slot a GPU of the pool ``gpu``, which must exist, and is queued where
-    ``MLOPS_TRAINING_QUEUE`` says that workers with an engine listen. On one engine two containers never get
-    the same device: each claims its own, and gives it back when it ends.
+    The task takes one slot a GPU of the pool ``gpu``, which must exist, and at most all of them; it is queued
+    where ``MLOPS_TRAINING_QUEUE`` says that workers with an engine listen. On one engine two containers never
+    get the same device: each claims its own, and gives it back when it ends.
 
     Parameters
     ----------
@@ -164,8 +164,7 @@ class GpuDockerOperator(DockerJobOperator):
         cpu_fallback: bool = False,
         **kwargs: Any,
     ) -> None:
-        said = {name: value for name, value in kwargs.items() if value is not None}
-        super().__init__(**{**self.placement({"gpus": gpus}), **said})
+        super().__init__(placement_arguments={"gpus": gpus}, **kwargs)
         self.gpus = gpus
         self.cpu_fallback = cpu_fallback
         self._usage: Usage | None = None
@@ -175,7 +174,7 @@ class GpuDockerOperator(DockerJobOperator):
         """Return queue, pool and retries: the pool of GPUs, with a slot a device."""
         gpus = arguments.get("gpus", 1)
         slots = gpus if isinstance(gpus, int) else len(gpus)
-        return {**super().placement(arguments), "pool": GPU_POOL, "pool_slots": slots}
+        return {**super().placement(arguments), "pool": GPU_POOL, "pool_slots": gpu_slots(slots)}
 
     def follow_containers(self, context: "Context", *, ids: tuple[str, ...], since: str | None) -> "Ended":
         """Follow the containers, and watch the devices that they claim."""

@@ -1,6 +1,7 @@
 """How far a task's log has come in what its containers write, kept across its tries."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 _KEY = "mlops_container"
 _NOTE_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
 
 
 class LogPosition:
@@ -35,16 +38,23 @@ class LogPosition:
 
     def note(self, timestamp: str | None) -> None:
         """Note the containers, and the last line that was shown of them, if there is one."""
-        self._now = self._noted = timestamp or ""
-        self._store.set(_KEY, {"ids": self._ids, "since": self._now})
+        now = self._now = timestamp or ""
+        self._store.set(_KEY, {"ids": self._ids, "since": now})
+        self._noted = now
 
     def move_to(self, timestamp: str) -> None:
         """Remember that the log has come so far; ``keep_noted`` notes it."""
         self._now = timestamp
 
     async def keep_noted(self) -> None:
-        """Note where the log is, every few seconds in which it has moved."""
+        """Note where the log is, every few seconds in which it has moved.
+
+        Where Airflow does not take a note, the next one says more.
+        """
         while True:
             await asyncio.sleep(_NOTE_SECONDS)
             if self._now != self._noted:
-                self.note(self._now)
+                try:
+                    self.note(self._now)
+                except Exception as error:  # noqa: BLE001  a place in the log is worth no container
+                    log.warning("the place in the log is not noted: %s", error)

@@ -30,7 +30,8 @@ class SweepContainersOperator(StepOperator):
     Parameters
     ----------
     docker_url
-        Address of the engine; ``DOCKER_HOST`` of the worker, or its local socket, if None.
+        Address of the engine; ``DOCKER_HOST`` of the worker, or its local socket, if None. TLS is as the
+        worker's ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` say.
     """
 
     def __init__(self, *, docker_url: str | None = None, **kwargs: Any) -> None:
@@ -52,10 +53,7 @@ class SweepContainersOperator(StepOperator):
         """The Docker engine of this worker."""
         from mlops_core.containers.address import EngineAddress
 
-        address: EngineAddress = (
-            EngineAddress(url=self.docker_url) if self.docker_url else EngineAddress.from_environment()
-        )
-        return connect_engine(address, docker_conn_id=None)
+        return connect_engine(EngineAddress.from_environment(self.docker_url), docker_conn_id=None)
 
     def aliveness(self, context: "Context") -> "Callable[[ManagedContainer], bool]":
         """Return the question whether a container's task has not ended yet."""

@@ -1,10 +1,12 @@
 """Plan a training and fit one candidate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from airflow_mlops.assets import retraining_request_asset
 from airflow_mlops.container_labels import container_labels
 from airflow_mlops.links import MlflowRunLink
 from airflow_mlops.openlineage import OpenLineageMixin
@@ -16,6 +18,7 @@ from mlops_core.runners import Docker, InProcess
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_core.containers.ended import Ended
     from mlops_core.containers.specification import ContainerJob
     from mlops_core.training.job import TrainJob, TrainResult
 
@@ -48,7 +51,7 @@ class PlanTrainingOperator(PipelineOperator):
         plan = plan_training(
             self.declaration,
             request=TrainingRequest(
-                requested_by=_requester(context),
+                requested_by=_requester(context, model=declared.name),
                 actor=actor(context),
                 reason=conf.get("reason") or "",
                 candidates=conf.get("candidates"),
@@ -118,6 +121,28 @@ class TrainOperator(OpenLineageMixin, ContainerOperator, PipelineOperator):
 
         return train_error(error, engine=self.engine, container=job)
 
+    def record_usage(self, ended: "Ended") -> None:
+        """Record CPU seconds and peak memory on the job's run, where the job did not come to do so."""
+        from mlops_core.training import aftermath
+
+        if not ended.is_success:
+            with self._whatever_mlflow_says():
+                aftermath.record_usage(self.mlflow_client, self._train_job, ended.usage())
+
+    def record_failure(self, *, by_person: bool) -> None:
+        """End the job's run: a process that was killed has left it running."""
+        from mlops_core.training import aftermath
+
+        with self._whatever_mlflow_says():
+            aftermath.record_end(self.mlflow_client, self._train_job, "KILLED" if by_person else "FAILED")
+
+    @contextmanager
+    def _whatever_mlflow_says(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  how the containers ended matters more
+            self.log.warning("the run of this train job does not say how it ended: %s", error)
+
     @cached_property
     def _train_job(self) -> "TrainJob":
         from mlops_core.training.job import TrainJob
@@ -139,8 +164,22 @@ class TrainOperator(OpenLineageMixin, ContainerOperator, PipelineOperator):
         return result
 
 
-def _requester(context: "Context") -> Literal["person", "policy", "schedule"]:
+def _requester(context: "Context", *, model: str) -> Literal["person", "policy", "schedule"]:
+    """Say who asked for the training.
+
+    Raises
+    ------
+    DeclarationError
+        If somebody sent the policy's event by Airflow's API, which does not keep who: then the same person
+        could approve what comes of it.
+    """
     run_type = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
-    if "asset" in run_type:
-        return "policy"
-    return "schedule" if run_type == "scheduled" else "person"
+    if "asset" not in run_type:
+        return "schedule" if run_type == "scheduled" else "person"
+    requests = context["triggering_asset_events"].get(retraining_request_asset(model)) or ()
+    if any(request.source_dag_id is None for request in requests):
+        raise DeclarationError(
+            f"the request to train {model!r} came by the API, which does not say who sent it; "
+            f"trigger {context['dag_run'].dag_id} instead"
+        )
+    return "policy" if requests else "schedule"

@@ -9,6 +9,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from mlops_core.containers.follow import Line
 
+# A task that was cleared has no state until it is scheduled.
+_WAITED_FOR_BY_NOBODY = frozenset({"None", "failed", "success", "skipped", "upstream_failed", "removed"})
+
 
 class ContainerTrigger(BaseTrigger):
     """Fire once when all containers of a job have ended; what they write goes into the task's log.
@@ -89,15 +92,17 @@ class ContainerTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Remove the containers of a task that a person marked or cleared.
 
-        The next try of a cleared task may have begun by now: its containers have the same names, and stay.
+        A triggerer that was away is told the same of triggers that it has lost to others: that task waits
+        on, or takes the result by now. The next try of a cleared task may have begun as well; it removes what
+        it finds of the try before.
         """
-        if await self._is_taken_over():
-            self.log.info("the task waits on; another triggerer follows %s", self.name)
+        if await self._is_waited_for():
+            self.log.info("the task goes on; %s is left to it", self.name)
         else:
             await asyncio.to_thread(self._remove)
 
-    async def _is_taken_over(self) -> bool:
-        """Whether the task is still deferred: a triggerer that was away loses its triggers to others."""
+    async def _is_waited_for(self) -> bool:
+        """Whether the task has not ended, nor been cleared or deleted."""
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
         task_instance = self.task_instance
@@ -111,7 +116,8 @@ class ContainerTrigger(BaseTrigger):
             run_ids=[run_id],
             map_index=task_instance.map_index,
         )
-        return "deferred" in {str(state) for state in states.get(run_id, {}).values()}
+        found = {str(state) for state in states.get(run_id, {}).values()}
+        return not found <= _WAITED_FOR_BY_NOBODY
 
     def _remove(self) -> None:
         from mlops_core.containers.address import EngineAddress, connect

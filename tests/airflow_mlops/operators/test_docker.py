@@ -1,8 +1,11 @@
 """Containers as tasks, against a real engine: what a try leaves is what the next one finds."""
 
 import asyncio
+import io
 import json
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,17 +15,20 @@ import pytest
 from airflow.sdk import DAG, ExceptionRetryPolicy, task
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 from mlflow import MlflowClient
+from structlog.testing import capture_logs
 
 from airflow_mlops.operators.container import ContainerOperator
 from airflow_mlops.operators.docker import DockerJobOperator, GpuDockerOperator
 from airflow_mlops.operators.step import effect_key
 from airflow_mlops.retries import RETRY_POLICY
 from airflow_mlops.triggers.container import ContainerTrigger
+from mlops_core.containers import follow as following
 from mlops_core.containers.address import EngineAddress, connect
+from mlops_core.containers.connection import Connection
 from mlops_core.containers.ended import Ended, NodeEnd
 from mlops_core.containers.engine import ContainerEngine
 from mlops_core.containers.labels import ManagedContainer
-from mlops_core.containers.specification import ContainerSpec, container_name
+from mlops_core.containers.specification import WORK, ContainerSpec, container_name
 from mlops_core.errors import ContainerFailedError, ContainerLostError, DeclarationError, GpuMissingError
 from mlops_core.operation import operation_key
 from mlops_core.training.probes import GpuReading, VisibleGpus
@@ -34,7 +40,10 @@ WRITE = (
     "json.dump({'answer': 42, 'token': os.urandom(8).hex()}, open('/mlops/work/r.json', 'w'))"
 )
 WAIT = "import time; print('waiting', flush=True); time.sleep(600)"
-
+UNTIL_TOLD = (
+    "import pathlib, time\nprint('waiting', flush=True)\n"
+    "while not pathlib.Path('/mlops/work/told').exists(): time.sleep(0.05)\n"
+)
 
 STACK = "of the tests"
 
@@ -69,7 +78,8 @@ def context(tmp_path: Path) -> dict[str, Any]:
     instance = TaskInstance(
         dag_id=tmp_path.name, run_id="run", task_id="task", map_index=-1, try_number=1, max_tries=2
     )
-    return {"ti": instance, "task_state_store": Store()}
+    run = SimpleNamespace(clear_number=0)
+    return {"ti": instance, "task_state_store": Store(), "dag_run": run}
 
 
 @pytest.fixture
@@ -93,6 +103,27 @@ def make(docker_engine: str, python_image: str) -> Any:
         return DockerJobOperator(task_id="task", container=spec, docker_url=docker_engine, **options)
 
     return operator
+
+
+def tell(container: str, *, engine_url: str) -> None:
+    """End the wait of ``UNTIL_TOLD`` in a container."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("told"))
+    with closing(connect(EngineAddress(url=engine_url))) as client:
+        assert client.put_archive(container, WORK, content.getvalue())
+
+
+@pytest.fixture
+def _told_when_followed(docker_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that waits goes on when it is followed: whoever follows it has started or adopted it."""
+    follow = following.follow
+
+    async def tell_and_follow(address: EngineAddress, ids: Sequence[str], **options: Any) -> Ended:
+        tell(ids[0], engine_url=docker_engine)
+        return await follow(address, ids, **options)
+
+    monkeypatch.setattr(following, "follow", tell_and_follow)
 
 
 def test_the_result_file_becomes_the_answer_and_nothing_is_left(
@@ -124,17 +155,20 @@ def test_what_is_templated_is_data_alone() -> None:
     assert set(DockerJobOperator.template_fields) == {"arguments", "environment", "inputs", "mlflow_run_id"}
 
 
+@pytest.mark.usefixtures("_told_when_followed")
 def test_a_container_that_runs_is_adopted_with_its_log(
     make: Any, context: dict[str, Any], engine: ContainerEngine
 ) -> None:
-    code = f"import time; time.sleep(2); {WRITE}"
-    first = make(code, result="r.json")
-    started = engine.start(first.container_job(context))
+    operator = make(UNTIL_TOLD + WRITE, result="r.json")
+    started = engine.start(operator.container_job(context))
+    assert [found.state for found in of_test(engine, context)] == ["running"]
 
-    answer = make(code, result="r.json").step(context)
+    with capture_logs() as log:
+        answer = operator.step(context)
 
     assert answer["answer"] == 42
     assert context["task_state_store"]["mlops_container"]["ids"] == list(started.ids)
+    assert "waiting" in [line["event"] for line in log]
 
 
 def test_a_result_that_was_taken_before_the_worker_died_is_not_made_again(
@@ -203,17 +237,19 @@ def test_a_killed_task_takes_its_container_along(
     assert of_test(engine, context) == []
 
 
+@pytest.mark.usefixtures("_told_when_followed")
 def test_a_task_whose_worker_is_shut_down_leaves_its_container_to_the_next_try(
     make: Any, context: dict[str, Any], engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operator = make(f"import time; time.sleep(2); {WRITE}", result="r.json")
+    operator = make(UNTIL_TOLD + WRITE, result="r.json")
     with monkeypatch.context() as patch:
         patch.setattr("mlops_core.containers.follow.follow", killing(operator))
         with pytest.raises(ContainerLostError):
             operator.step(context)
     (left,) = of_test(engine, context)
+    assert left.state == "running"
 
-    assert make(f"import time; time.sleep(2); {WRITE}", result="r.json").step(context)["answer"] == 42
+    assert make(UNTIL_TOLD + WRITE, result="r.json").step(context)["answer"] == 42
 
     assert context["task_state_store"]["mlops_container"]["ids"] == [left.id]
 
@@ -260,16 +296,31 @@ def fired(trigger: ContainerTrigger) -> dict[str, Any]:
     return asyncio.run(first())
 
 
+@pytest.mark.usefixtures("_told_when_followed")
 def test_a_deferred_task_takes_the_result_that_the_trigger_waited_for(
     make: Any, context: dict[str, Any], engine: ContainerEngine
 ) -> None:
-    operator = make(f"import time; time.sleep(1); {WRITE}", result="r.json", deferrable=True)
+    trigger = deferred(make(UNTIL_TOLD + WRITE, result="r.json", deferrable=True), context)
+    assert [found.state for found in of_test(engine, context)] == ["running"]
 
-    event = fired(deferred(operator, context))
+    event = fired(trigger)
 
-    answer = make(f"import time; time.sleep(1); {WRITE}", result="r.json").execute_complete(context, event)
-    assert answer["answer"] == 42
+    operator = make(UNTIL_TOLD + WRITE, result="r.json")
+    assert operator.execute_complete(context, event, trigger.ids)["answer"] == 42
     assert of_test(engine, context) == []
+
+
+def test_the_event_of_an_earlier_trigger_does_not_end_the_try_that_waits_now(
+    make: Any, context: dict[str, Any], engine: ContainerEngine
+) -> None:
+    trigger = deferred(make(WAIT, deferrable=True), context)
+    late = {"unavailable": "the engine has not answered", "ids": ["of-an-earlier-try"], "since": None}
+
+    with pytest.raises(TaskDeferred) as caught:
+        make(WAIT, deferrable=True).execute_complete(context, late, trigger.ids)
+
+    assert caught.value.trigger.serialize()[1]["ids"] == trigger.ids == caught.value.kwargs["ids"]
+    assert [found.state for found in of_test(engine, context)] == ["running"]
 
 
 def test_ending_a_deferred_task_by_hand_removes_its_container(
@@ -391,9 +442,21 @@ def test_a_number_that_json_does_not_know_is_a_failure_of_the_container(
 
 
 def test_use_that_cannot_be_recorded_does_not_hide_how_the_container_ended(
-    make: Any, context: dict[str, Any], engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
+    make: Any,
+    context: dict[str, Any],
+    engine: ContainerEngine,
+    docker_engine: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    operator = make("import time; time.sleep(1); raise SystemExit(7)", mlflow_run_id="run")
+    ask = Connection.stats
+
+    async def ask_and_tell(connection: Connection, container: str) -> dict[str, Any]:
+        used = await ask(connection, container)
+        tell(container, engine_url=docker_engine)
+        return used
+
+    monkeypatch.setattr(Connection, "stats", ask_and_tell)
+    operator = make(UNTIL_TOLD + "raise SystemExit(7)", mlflow_run_id="run")
     client = create_autospec(MlflowClient, instance=True)
     client.log_batch.side_effect = ConnectionError
     monkeypatch.setitem(operator.__dict__, "mlflow_client", client)

@@ -41,10 +41,10 @@ class DyingOperator(DockerJobOperator):
         self._die_if("at_the_end")
         return result
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Any, event: dict[str, Any], ids: list[str]) -> Any:
         """Go on after the trigger."""
         self._try = context["ti"].try_number
-        result = super().execute_complete(context, event)
+        result = super().execute_complete(context, event, ids)
         self._die_if("at_the_end")
         return result
 

@@ -29,3 +29,14 @@ def test_address_survives_json() -> None:
 def test_address_that_is_none_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(DeclarationError):
         EngineAddress(**fields)
+
+
+def test_an_address_that_is_given_keeps_the_environments_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///elsewhere.sock")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/certs")
+
+    given = EngineAddress.from_environment("tcp://gpu-machine:2376")
+
+    assert given == EngineAddress(url="tcp://gpu-machine:2376", tls_folder="/certs")
+    assert EngineAddress.from_environment("unix:///own.sock") == EngineAddress(url="unix:///own.sock")

@@ -81,3 +81,25 @@ def test_nodes_on_the_hosts_network_have_an_address_each() -> None:
 @pytest.mark.parametrize(("nodes", "network"), [(1, "host"), (2, "none"), (2, "bridge")])
 def test_nodes_elsewhere_are_known_by_their_names(nodes: int, network: str) -> None:
     assert not any(variable.startswith("PET_") for variable in body(nodes=nodes, network=network)["Env"])
+
+
+def test_a_volume_that_the_engine_makes_by_itself_carries_the_labels_too() -> None:
+    made = body(node=1, nodes=2)
+
+    (volume,) = made["HostConfig"]["Mounts"]
+    labels = volume["VolumeOptions"]["Labels"]
+    assert {name: labels[name] for name in ("mlops.managed", "mlops.key", "mlops.node")} == {
+        "mlops.managed": "true",
+        "mlops.key": "k",
+        "mlops.node": "1",
+    }
+    assert labels["mlops.name"] == made["Labels"]["mlops.name"]
+
+
+def test_a_container_is_told_of_what_it_was_begun() -> None:
+    spec = ContainerSpec(image="i", command=("c",))
+    job = ContainerJob(key="k", spec=spec, provenance={"COMMIT": "1"}, secrets={"TOKEN": "2"})
+
+    made = creation_body(job, node=0, engine_cpus=1.0)
+
+    assert {"COMMIT=1", "TOKEN=2"} <= set(made["Env"])

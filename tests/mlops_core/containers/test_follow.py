@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import docker
 import pytest
@@ -41,10 +42,8 @@ for number in range(2000):
 
 @pytest.fixture
 def proxy(docker_engine: str, tmp_path: Path) -> Iterator[EngineProxy]:
-    proxy = EngineProxy(docker_engine, tmp_path / "engine.sock")
-    proxy.start()
-    yield proxy
-    proxy.stop()
+    with EngineProxy(docker_engine, tmp_path / "engine.sock") as proxy:
+        yield proxy
 
 
 def test_every_line_of_both_streams_is_shown_in_order_with_its_time(
@@ -190,12 +189,18 @@ def test_removed_container_is_lost(
 
 
 def test_deadline_ends_following_and_not_the_container(
-    engine: ContainerEngine, address: EngineAddress, make_job: MakeJob
+    engine: ContainerEngine, address: EngineAddress, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(SAY_AND_SLEEP)
     ids = engine.start(job).ids
+    clock = create_autospec(time)
+    clock.time.return_value = 0.0
+    monkeypatch.setattr("mlops_core.containers.follow.time", clock)
 
-    ended = asyncio.run(follow(address, ids, on_line=lambda _: None, deadline=time.time() + 1))
+    def pass_the_deadline(_: Line) -> None:
+        clock.time.return_value = 0.1
+
+    ended = asyncio.run(follow(address, ids, on_line=pass_the_deadline, deadline=0.1))
 
     assert engine.start(job).how == "adopted"
     with pytest.raises(ContainerTimeoutError, match="here"):

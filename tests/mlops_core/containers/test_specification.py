@@ -164,3 +164,15 @@ def test_job_without_gpus_differs_in_that_alone() -> None:
     with_gpus = job(spec=SPEC.model_copy(update={"gpus": Gpus(count=2)}))
 
     assert with_gpus.without_gpus() == job()
+
+
+@pytest.mark.parametrize("target", ["/mlops", "/mlops/", "/mlops/work"])
+def test_a_folder_in_memory_cannot_hide_the_containers_own_files(target: str) -> None:
+    with pytest.raises(DeclarationError, match=r"tmpfs: /mlops is where the container's own files are"):
+        ContainerSpec(image="i", command=("c",), tmpfs={target: 16})
+
+
+def test_what_says_where_a_container_was_begun_does_not_decide_whether_it_is_adopted() -> None:
+    job = ContainerJob(key="k", spec=ContainerSpec(image="i", command=("c",)), provenance={"COMMIT": "1"})
+
+    assert job.digest() == job.model_copy(update={"provenance": {"COMMIT": "2"}}).digest()

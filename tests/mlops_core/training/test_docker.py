@@ -158,7 +158,7 @@ def test_it_knows_its_servers_and_nothing_else_of_this_process(
     monkeypatch.setattr(docker, "code_version", lambda _: None)
 
     job = containers(Docker(cpus=1))
-    environment = {**job.spec.environment, **job.secrets}
+    environment = {**job.spec.environment, **job.provenance, **job.secrets}
 
     assert environment["MLFLOW_TRACKING_URI"] == make_job().tracking_uri
     assert environment["MLOPS_DATA_URI"] == make_job().data_uri
@@ -178,8 +178,18 @@ def test_it_is_told_the_commit_of_the_pipelines_code(
 
     monkeypatch.setattr(docker, "code_version", version)
 
-    assert containers().spec.environment[CODE_VERSION_VARIABLE] == "0123"
+    assert containers().provenance == {CODE_VERSION_VARIABLE: "0123"}
     assert (asked[0] / "toy_models.py").is_file()
+
+
+def test_a_commit_between_two_tries_does_not_make_other_containers(
+    containers: MakeContainers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "code_version", lambda _: "0123")
+    before = containers()
+    monkeypatch.setattr(docker, "code_version", lambda _: "4567+modified")
+
+    assert containers().digest() == before.digest()
 
 
 @pytest.mark.parametrize(("uid", "user"), [(0, "65532:65532"), (1000, "1000:50")])
