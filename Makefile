@@ -2,7 +2,7 @@
 .PHONY: help demo test check lint unit faults bench gpu-check up down status stack-up stack-down clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 READY := .venv/.installed
-FAST := not integration and not e2e and not benchmark
+FAST := not integration and not e2e
 UV := uv==0.13.8
 STACKS = $(basename $(notdir $(wildcard docker/secrets/*.env)))
 

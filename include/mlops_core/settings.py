@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     archive_path: str = Field(default="", description="Folder or URI of the archives of retired versions")
     ledger_url: str = Field(default="", description="SQLAlchemy URL")
     signing_key: Path = Field(
-        default=Path(), description="Private key that signs versions; only where they are registered"
+        default=Path(), description="Private key that signs versions and noted heads; only where that is done"
     )
     trusted_keys: Path = Field(default=Path(), description="Folder of the public keys that are believed")
     tracking_uri: str = "http://127.0.0.1:5000"
@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     )
     training_queue: str | None = Field(
         default=None, description="Celery queue of workers with a Docker engine; Airflow's default if None"
+    )
+    gpu_slots: int | None = Field(
+        default=None, ge=0, description="Slots of Airflow's pool gpu; 0 for no limit, not known if None"
     )
     train_image: str = Field(default="airflow-mlops-train:latest", description="Of containers that fit")
     train_network: str = Field(

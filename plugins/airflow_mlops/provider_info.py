@@ -15,6 +15,13 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "mlflow",
                 "hook-class-name": "airflow_mlops.hooks.mlflow.MlflowHook",
                 "hook-name": "MLflow",
+                "conn-fields": {
+                    "ui_url": {
+                        "label": "Address for browsers",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Where links lead, if browsers find MLflow elsewhere than tasks do.",
+                    }
+                },
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "extra"],
                     "relabeling": {"host": "Tracking server", "login": "User name"},

@@ -8,6 +8,7 @@ from pathlib import Path
 import airflow
 import jsonschema
 import pytest
+from airflow.providers_manager import ProvidersManager
 
 from airflow_mlops.provider_info import get_provider_info
 
@@ -38,3 +39,9 @@ def test_it_satisfies_airflows_schema() -> None:
 )
 def test_the_distribution_registers_both_entry_points(group: str, target: str) -> None:
     assert target in {point.value for point in entry_points(group=group)}
+
+
+def test_the_connection_form_asks_where_browsers_find_mlflow() -> None:
+    widget = ProvidersManager().connection_form_widgets["extra__mlflow__ui_url"]
+    assert widget.field_name == "ui_url"
+    assert widget.field["schema"]["title"] == "Address for browsers"

@@ -8,6 +8,8 @@ import psutil
 import pytest
 
 from embedded_platform import OwnPlatform
+from mlops_core.cli.gpu_pool import gpu_pool
+from mlops_core.containers.gpus import visible_gpus
 
 pytestmark = pytest.mark.e2e
 
@@ -32,6 +34,9 @@ def test_the_platform_comes_up_says_so_once_heals_and_leaves_no_process_behind(o
     assert _addresses_listened_on(started) == {"127.0.0.1"}
     with own.api() as api:
         assert api.dag_ids() == ()
+        assert api.pool("gpu") == gpu_pool(len(visible_gpus()))
+        api.set_pool(gpu_pool(3))
+        assert api.pool("gpu") == gpu_pool(3)
 
     before = _pids(own)
     second = own.command("up")

@@ -41,6 +41,20 @@ def test_every_service_is_healthy_and_its_secrets_are_private(stack: OwnStack) -
     assert httpx.post(f"{stack.files.ports().airflow_url}/auth/token", json=refused).status_code == 401
 
 
+def test_no_command_line_shows_a_secret_and_redis_asks_for_its_password(stack: OwnStack) -> None:
+    variables = stack.files.variables()
+    secrets = [value for name, value in variables.items() if name.endswith(("_PASSWORD", "_KEY", "_SECRET"))]
+    assert len(secrets) == 10
+    containers = stack.containers()
+    running = {service: one["Id"] for service, one in containers.items() if one["State"]["Running"]}
+    lines = {service: docker("top", container, "-eo", "pid,args") for service, container in running.items()}
+    assert "redis-server" in lines["redis"]
+    assert [service for service, shown in lines.items() if any(secret in shown for secret in secrets)] == []
+
+    without = docker("exec", "--env", "REDISCLI_AUTH=", running["redis"], "redis-cli", "ping")
+    assert "NOAUTH" in without
+
+
 def test_containers_have_no_rights_that_they_do_not_need(stack: OwnStack) -> None:
     containers = stack.containers()
     for service, container in containers.items():

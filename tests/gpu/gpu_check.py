@@ -129,7 +129,10 @@ def fit_bare(task: Task) -> nn.Module:
     steps = settings.epochs * -(-len(target) // settings.batch_rows)
     schedule: torch.optim.lr_scheduler.LRScheduler
     if settings.learning_rate_schedule == "one_cycle":
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
+        # The library leaves AdamW's betas alone; torch would cycle the first one.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, settings.learning_rate, total_steps=steps, cycle_momentum=False
+        )
     else:
         schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
     for _ in range(settings.epochs):
@@ -170,12 +173,16 @@ def compare(task: Task, *, pairs: int) -> list[tuple[Run, Run]]:
     return found
 
 
+def ratio_of(found: list[tuple[Run, Run]]) -> float:
+    """Return the library's pace over the bare loop's: the median of the pairs."""
+    return statistics.median(ours.rows_a_second / bare.rows_a_second for bare, ours in found)
+
+
 def table_of(found: list[tuple[Run, Run]], *, title: str) -> str:
     """Put both sides beside each other."""
-    ratio = statistics.median(ours.rows_a_second / bare.rows_a_second for bare, ours in found)
     sides = {
         "bare PyTorch": (1.0, [bare for bare, _ in found]),
-        "library": (ratio, [ours for _, ours in found]),
+        "library": (ratio_of(found), [ours for _, ours in found]),
     }
     lines = [("", "rows a second", "ratio", "final loss", "GPU busy", "GPU memory", "memory")]
     for name, (shown, runs) in sides.items():
@@ -200,7 +207,7 @@ def _median(runs: list[Run], name: str, words: str) -> str:
 
 
 def main() -> int:
-    """Print the table."""
+    """Print the table; return 1 where nothing was measured, or a GPU missed the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--allow-cpu", action="store_true", help="measure on the CPU where there is no GPU")
     parser.add_argument("--rows", type=int, help="to fit on; fewer without a GPU")
@@ -220,6 +227,9 @@ def main() -> int:
     fit_bare(warm_up), fit_ours(warm_up)
     found = compare(task_of_candidate(rows, device=device, epochs=arguments.epochs), pairs=arguments.pairs)
     print(table_of(found, title=f"Fitting flight_delay's network on {rows:,} rows: {name}"))  # noqa: T201
+    if device == "cuda" and not ratio_of(found) >= GOAL:
+        print(f"The ratio of {ratio_of(found):.3f} is below the goal of {GOAL:.2f}.")  # noqa: T201
+        return 1
     return 0
 
 

@@ -53,6 +53,17 @@ class TaskInstance(BaseModel):
     duration: float | None = None
 
 
+class Pool(BaseModel):
+    """What the API says of a pool; ``slots`` of -1 are without a limit."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    slots: int
+    description: str | None = None
+    include_deferred: bool
+
+
 class AirflowClient:
     """Speaks with one Airflow as one user; logs in by itself, again when its token has expired.
 
@@ -100,12 +111,19 @@ class AirflowClient:
         """Pause a DAG or let it run."""
         self._json("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
-    def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
-        """Make a pool of that name if there is none; one that is there keeps its slots."""
-        body = {"name": name, "slots": slots, "description": description}
-        answer = self._request("POST", "/api/v2/pools", json=body)
-        if answer.status_code != httpx.codes.CONFLICT:
-            _checked(answer)
+    def pool(self, name: str) -> Pool | None:
+        """Return the pool of that name; nothing if there is none."""
+        answer = self._request("GET", f"/api/v2/pools/{name}")
+        return None if answer.status_code == httpx.codes.NOT_FOUND else Pool.model_validate(_checked(answer))
+
+    def set_pool(self, pool: Pool) -> None:
+        """Make a pool, or change the one of that name."""
+        answer = self._request("POST", "/api/v2/pools", json=pool.model_dump())
+        if answer.status_code == httpx.codes.CONFLICT:
+            # Airflow's own name of the field differs here.
+            body = {"pool": pool.name, **pool.model_dump(exclude={"name"})}
+            answer = self._request("PATCH", f"/api/v2/pools/{pool.name}", json=body)
+        _checked(answer)
 
     def trigger(
         self, dag_id: str, *, conf: Mapping[str, Any] | None = None, partition_key: str | None = None

@@ -20,8 +20,9 @@ class MlflowHook(BaseHook):
     Parameters
     ----------
     mlflow_conn_id
-        A connection of type ``mlflow``: host (``https://mlflow.example`` or a bare name), port, and user
-        name and password where the server asks for them.
+        A connection of type ``mlflow``: host (``https://mlflow.example`` or a bare name), port, user name and
+        password where the server asks for them, and in the extra field ``ui_url`` where browsers find the
+        server, if that is elsewhere.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -53,6 +54,37 @@ class MlflowHook(BaseHook):
         location = f"{address.hostname}:{port}" if port else f"{address.hostname}"
         return urlunsplit((address.scheme, location, address.path.rstrip("/"), "", ""))
 
+    @property
+    def ui_url(self) -> str:
+        """Where a browser finds MLflow: the extra field ``ui_url``, or the server's own address.
+
+        Raises
+        ------
+        ValueError
+            If the field is no address for a link.
+        """
+        said = str(self.connection.extra_dejson.get("ui_url") or "")
+        if not said:
+            return self.tracking_uri
+        address = urlsplit(said)
+        if address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc:
+            # What stands before an @ may be a password.
+            shown = said.rpartition("@")[2]
+            raise ValueError(
+                f"the ui_url of connection {self.mlflow_conn_id!r} is no address for a link: {shown!r}; set "
+                "it to http:// or https:// with a host name, without credentials, or leave it empty"
+            )
+        return urlunsplit((address.scheme, address.netloc, address.path.rstrip("/"), "", ""))
+
+    @property
+    def link_address(self) -> str:
+        """Where links lead: ``ui_url``, or the server's own address: a wrong link costs no task."""
+        try:
+            return self.ui_url
+        except ValueError as error:
+            self.log.warning("links lead to MLflow's own address: %s", error)
+            return self.tracking_uri
+
     def sign_in(self) -> str:
         """Put the credentials into the environment, where MLflow reads them; return the tracking URI."""
         if self.connection.login:
@@ -68,15 +100,14 @@ class MlflowHook(BaseHook):
 
     def run_url(self, run_id: str, *, experiment_id: str) -> str:
         """Address of a run's page in MLflow's web UI."""
-        return f"{self.tracking_uri}/#/experiments/{experiment_id}/runs/{run_id}"
+        return f"{self.link_address}/#/experiments/{experiment_id}/runs/{run_id}"
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the server for one experiment, as the *Test* button of the connection form does."""
         try:
             found = self.get_conn().search_experiments(max_results=1)
+            shown = self.ui_url
         except Exception as error:  # noqa: BLE001  whatever went wrong is the answer
             return False, f"{type(error).__name__}: {error}"
-        return (
-            True,
-            f"MLflow answered at {self.tracking_uri}; it has {'an experiment' if found else 'no experiment'}",
-        )
+        has = "an experiment" if found else "no experiment"
+        return True, f"MLflow answered at {self.tracking_uri}; it has {has}; links lead to {shown}"

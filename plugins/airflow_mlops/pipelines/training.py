@@ -10,7 +10,7 @@ from airflow_mlops.operators.evaluation import EvaluateOperator, GateOperator
 from airflow_mlops.operators.registry import PromoteOperator, RegisterOperator
 from airflow_mlops.operators.training import PlanTrainingOperator, TrainOperator
 from airflow_mlops.pipelines.defaults import dag_arguments
-from airflow_mlops.placement import GPU_POOL, training_queue
+from airflow_mlops.placement import GPU_POOL, gpu_slots, training_queue
 from mlops_core.pipeline import Pipeline
 from mlops_core.runners import Docker
 
@@ -82,7 +82,7 @@ def _place(pipeline: Pipeline) -> dict[str, Any]:
     if not containers:
         return {}
     gpus = max(runner.gpus_per_node * runner.nodes for runner in containers)
-    return {**training_queue(), **({"pool": GPU_POOL, "pool_slots": gpus} if gpus else {})}
+    return {**training_queue(), **({"pool": GPU_POOL, "pool_slots": gpu_slots(gpus)} if gpus else {})}
 
 
 def _form(pipeline: Pipeline) -> dict[str, Any]:

@@ -49,6 +49,50 @@ def test_credentials_reach_mlflow_through_the_environment(monkeypatch: pytest.Mo
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "s3cret"
 
 
+def test_links_lead_where_browsers_find_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    internal = {"host": "http://mlflow", "port": 5000}
+    hook = connect(monkeypatch, **internal, extra={"ui_url": "https://mlflow.example/team-a/"})
+    assert hook.run_url("r", experiment_id="1") == "https://mlflow.example/team-a/#/experiments/1/runs/r"
+    assert hook.tracking_uri == "http://mlflow:5000"
+
+    for empty in ({}, {"ui_url": ""}, {"ui_url": None}):
+        hook = connect(monkeypatch, **internal, extra=empty)
+        assert hook.run_url("r", experiment_id="1") == "http://mlflow:5000/#/experiments/1/runs/r"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "javascript:alert(1)",
+        "mlflow.example",
+        "https://",
+        "ftp://mlflow.example",
+        "https://ada:s3cret@host",
+        5,
+    ],
+)
+def test_what_is_no_address_for_a_link_is_named_and_never_becomes_one(
+    monkeypatch: pytest.MonkeyPatch, wrong: object
+) -> None:
+    hook = connect(monkeypatch, host="http://mlflow", port=5000, extra={"ui_url": wrong})
+
+    with pytest.raises(ValueError, match=r"ui_url of connection 'mlflow_default'.*set it to http://") as told:
+        _ = hook.ui_url
+    assert "s3cret" not in str(told.value)
+    assert hook.run_url("r", experiment_id="1").startswith("http://mlflow:5000/")
+
+
+@pytest.mark.integration
+def test_the_connection_test_tells_of_an_address_that_links_cannot_have(
+    monkeypatch: pytest.MonkeyPatch, mlflow_server: MlflowServer
+) -> None:
+    works, message = connect(
+        monkeypatch, host=mlflow_server.uri, extra={"ui_url": "nowhere"}
+    ).test_connection()
+    assert not works
+    assert "ui_url" in message
+
+
 @pytest.mark.integration
 def test_the_connection_test_passes_where_a_server_answers(
     monkeypatch: pytest.MonkeyPatch, mlflow_server: MlflowServer

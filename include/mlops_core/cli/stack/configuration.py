@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mlops_core.cli.embedded.home import is_private, write_atomically
+from mlops_core.atomic import write_atomically
+from mlops_core.cli.embedded.home import is_private
 from mlops_core.cli.embedded.ports import Ports, variable
+from mlops_core.cli.gpu_pool import GPU_SLOTS, gpu_slots
 from mlops_core.errors import PlatformError
 from mlops_core.training.environment import CODE_VERSION_VARIABLE, code_version
 
@@ -111,14 +113,14 @@ class StackFiles:
         Raises
         ------
         PlatformError
-            If the Docker engine is not one of this machine.
+            If the Docker engine is not one of this machine, or ``MLOPS_GPU_SLOTS`` is no number.
         """
         known = self.variables()
         variables = {name: known.get(name) or make() for name, make in _SECRETS.items()}
         variables |= {
             "MLOPS_STACK_NAME": self.name,
             **{variable(field): str(port) for field, port in ports.model_dump().items()},
-            "MLOPS_GPU_SLOTS": str(max(1, gpus)),
+            GPU_SLOTS: str(gpu_slots(gpus=gpus)),
             # The image holds the code and not its repository.
             CODE_VERSION_VARIABLE: str(code_version(self.folder) or ""),
             **_socket(),

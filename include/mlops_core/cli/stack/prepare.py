@@ -1,7 +1,7 @@
 """What runs once before Airflow's services: ``python -m mlops_core.cli.stack.prepare``, in a container.
 
-Airflow's tables are made or upgraded, the one user gets the password that was generated, the pools get
-the size that the machine has, and the keys that sign model versions are made if they are not there. Each may
+Airflow's tables are made or upgraded, the one user gets the password that was generated, the pool of GPUs
+gets its size, and the keys that sign model versions are made if they are not there. Each may
 be done again.
 """
 
@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mlops_core.atomic import write_atomically
 from mlops_core.cli.embedded.credentials import USER
-from mlops_core.cli.embedded.home import write_atomically
 from mlops_core.cli.embedded.services import MIGRATION
+from mlops_core.cli.gpu_pool import GPU_SLOTS, gpu_pool
 from mlops_core.settings import Settings
 from mlops_core.signing.keys import generate_key_pair
 
@@ -30,25 +31,16 @@ def main() -> int:
     generate_key_pair(settings.signing_key, settings.trusted_keys, trust_again=False)
     subprocess.run(MIGRATION, check=True)  # noqa: S603  a constant of this package
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(pools(gpus=int(os.environ["MLOPS_GPU_SLOTS"])), file)
+        json.dump(pools(gpu_slots=int(os.environ[GPU_SLOTS])), file)
         file.flush()
         subprocess.run((*_AIRFLOW, "pools", "import", file.name), check=True)  # noqa: S603  the same
     return 0
 
 
-def pools(*, gpus: int) -> dict[str, dict[str, object]]:
-    """Return Airflow's pools for a machine with this number of GPUs.
-
-    A machine without one has a slot all the same: tasks that may do without a GPU wait in that pool, too.
-    """
-    return {
-        "gpu": {
-            "slots": max(1, gpus),
-            "description": "GPUs of this machine, one a slot",
-            # A task that waits for its container in the triggerer still has the GPU.
-            "include_deferred": True,
-        }
-    }
+def pools(*, gpu_slots: int) -> dict[str, dict[str, object]]:
+    """Return Airflow's pools, as ``airflow pools import`` reads them; 0 slots are without a limit."""
+    pool = gpu_pool(gpu_slots)
+    return {pool.name: pool.model_dump(exclude={"name"})}
 
 
 if __name__ == "__main__":

@@ -107,9 +107,12 @@ class _Fit:
         folder = context.checkpoints if context is not None and processes.leads_its_machine else None
         self._reporter = MetricsReporter(context if processes.leads else None)
         self._together = Together(processes, device)
-        # Each process may draw first weights of its own; all start from the first one's.
-        own = fit_identity(module, rows, settings=settings, seed=seed, loss=loss)
-        self._identity = self._together.agree(own)
+        self._identity = ""
+        # It names checkpoints alone, and hashes every row. Each process may draw first weights of its own;
+        # all start from the first one's.
+        if folder is not None or processes.world_size > 1:
+            own = fit_identity(module, rows, settings=settings, seed=seed, loss=loss)
+            self._identity = self._together.agree(own)
         self._checkpoints = Checkpoints(folder, identity=self._identity)
         self._parallel = self._together.wrap(module)
         self._feed = Feed((*rows.encoded, rows.target), device)

@@ -15,7 +15,8 @@ PORTS = Ports(airflow_port=1001, mlflow_port=1002, model_server_port=1003)
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     (tmp_path / "docker-compose.yaml").write_text("services: {}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLOPS_STACK_NAME", raising=False)
+    for name in ("MLOPS_STACK_NAME", "MLOPS_GPU_SLOTS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
     return StackFiles.from_environment()
 
@@ -44,8 +45,16 @@ def test_secrets_stay_and_facts_are_found_anew(files: StackFiles) -> None:
         "MLOPS_MODEL_SERVER_PORT",
         "MLOPS_GPU_SLOTS",
     }
-    assert second["MLOPS_GPU_SLOTS"] == "4"
+    assert (first["MLOPS_GPU_SLOTS"], second["MLOPS_GPU_SLOTS"]) == ("0", "4")
     assert files.ports().airflow_port == 2001
+
+
+def test_a_persons_own_number_of_slots_wins_over_what_is_visible(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_GPU_SLOTS", "2")
+
+    assert files.write_variables(ports=PORTS, gpus=0)["MLOPS_GPU_SLOTS"] == "2"
 
 
 def test_a_folder_that_others_may_open_is_closed(files: StackFiles) -> None:

@@ -10,13 +10,13 @@ from mlops_core.cli.stack.prepare import main, pools
 from mlops_core.signing.keys import read_public_keys
 
 
-def test_the_pool_has_a_slot_for_each_gpu_and_one_where_there_is_none() -> None:
-    assert pools(gpus=4)["gpu"]["slots"] == 4
-    assert pools(gpus=0)["gpu"]["slots"] == 1
+def test_the_pool_has_a_slot_for_each_gpu_and_no_limit_where_there_is_none() -> None:
+    assert pools(gpu_slots=4)["gpu"]["slots"] == 4
+    assert pools(gpu_slots=0)["gpu"]["slots"] == -1
 
 
 def test_a_task_that_waits_for_its_container_keeps_its_gpu() -> None:
-    assert pools(gpus=1)["gpu"]["include_deferred"] is True
+    assert pools(gpu_slots=1)["gpu"]["include_deferred"] is True
 
 
 def test_the_user_and_the_keys_are_there_before_airflow_is_and_stay_the_second_time(

@@ -21,6 +21,7 @@ from mlops_core.training.context import TrainingContext, training_context
 from mlops_core.training.torch import losses
 from mlops_core.training.torch.fitting import fit_module
 from mlops_core.training.torch.losses import Loss, cross_entropy
+from mlops_core.training.torch.rows import FitRows
 from mlops_core.training.torch.settings import TorchSettings
 
 ROWS = 200
@@ -164,6 +165,26 @@ def test_a_fit_that_was_killed_ends_with_the_weights_of_an_undisturbed_one(
     assert [text.split(", 0.")[0] for text in lines(caplog)] == expected
     kept = (killed_at - 1) // 6 * 6 + (killed_at - 1) % 6 // 2 * 2
     assert resumed.passes == 18 - kept
+
+
+def test_rows_are_hashed_only_where_checkpoints_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[FitRows] = []
+    digest = FitRows.digest
+
+    def remember(rows: FitRows) -> str:
+        hashed.append(rows)
+        return digest(rows)
+
+    monkeypatch.setattr(FitRows, "digest", remember)
+
+    fit(line(), epochs=1)
+    assert hashed == []
+
+    with training_context(TrainingContext(run_id="", checkpoints=tmp_path)):
+        fit(line(), epochs=1)
+    assert len(hashed) == 1
 
 
 def test_without_a_train_job_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
