@@ -24,6 +24,7 @@
     │   ├── ArchiveMissingError     a retired version's archive was freed, or is not where it was put
     │   ├── RegistryMismatchError   MLflow contradicts the ledger, and only a person can settle it
     │   ├── NotReproducibleError    what a version was made of is not recorded, or cannot be had again
+    │   ├── ReproductionDiffersError    a version was built again, and the second model differs
     │   ├── NotInProductionError    the model has no version in production
     │   ├── InvalidRecordsError     records to predict do not fit the model's features
     │   └── VerificationError       what is served is not what was deployed
@@ -138,6 +139,10 @@ class RegistryMismatchError(RejectedError):
 
 class NotReproducibleError(RejectedError):
     """What a version was made of was not recorded, or its environment cannot be had again."""
+
+
+class ReproductionDiffersError(RejectedError):
+    """A version was built again from what was recorded, and the second model differs from the first."""
 
 
 class NotInProductionError(RejectedError):

@@ -6,17 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from digits.columns import PARTITIONS, PIXELS
-from digits.data import load_scans
 from digits.pipeline import PIPELINE
-from mlops_core.models.directory import model_digest, read_directory, write_directory
-from mlops_core.models.loaded import LoadedModel
 from mlops_core.references import resolve
-from mlops_core.training.rows import LabelledRows, labelled_rows
+from mlops_core.training.rows import LabelledRows
 from mlops_core.training.seeds import seeded
+from model_examples import loaded, read_back, rows_of
 
 Fit = Callable[..., Any]
 FEW = {"convolutional_network": {"epochs": 6}, "logistic_regression": {}}
@@ -24,8 +21,7 @@ FEW = {"convolutional_network": {"epochs": 6}, "logistic_regression": {}}
 
 @pytest.fixture(scope="module")
 def rows() -> LabelledRows:
-    months = [load_scans(partition) for partition in PARTITIONS[:4]]
-    return labelled_rows(pa.concat_tables(months), pipeline=PIPELINE)
+    return rows_of(PIPELINE, *PARTITIONS[:4])
 
 
 @pytest.fixture(scope="module", params=[candidate.name for candidate in PIPELINE.candidates])
@@ -44,16 +40,10 @@ def estimator(fit: Fit, rows: LabelledRows) -> Any:
     return fit(rows, seed=0)
 
 
-def wrap(estimator: Any, rows: LabelledRows) -> LoadedModel:
-    return LoadedModel.of(
-        estimator, task=PIPELINE.task, features=rows.types, input_example=rows.features.head(3), digest=""
-    )
-
-
 def test_the_next_months_digits_are_read(estimator: Any, rows: LabelledRows) -> None:
-    later = labelled_rows(load_scans(PARTITIONS[4]), pipeline=PIPELINE)
+    later = rows_of(PIPELINE, PARTITIONS[4])
 
-    model = wrap(estimator, rows)
+    model = loaded(PIPELINE, estimator, rows)
 
     assert model.classes == tuple(range(10))
     assert (model.predict(later.features).labels == later.target).mean() > 0.8
@@ -61,7 +51,8 @@ def test_the_next_months_digits_are_read(estimator: Any, rows: LabelledRows) -> 
 
 def test_the_same_seed_gives_the_same_probabilities(estimator: Any, fit: Fit, rows: LabelledRows) -> None:
     first, second = (
-        wrap(fitted, rows).predict(rows.features).scores for fitted in (estimator, fit(rows, seed=0))
+        loaded(PIPELINE, fitted, rows).predict(rows.features).scores
+        for fitted in (estimator, fit(rows, seed=0))
     )
 
     np.testing.assert_array_equal(first, second)
@@ -70,7 +61,7 @@ def test_the_same_seed_gives_the_same_probabilities(estimator: Any, fit: Fit, ro
 def test_a_scan_with_a_hole_is_answered(estimator: Any, rows: LabelledRows) -> None:
     empty = pd.DataFrame([dict.fromkeys(PIXELS)])
 
-    scores = wrap(estimator, rows).predict(pd.concat([rows.features.head(1), empty])).scores
+    scores = loaded(PIPELINE, estimator, rows).predict(pd.concat([rows.features.head(1), empty])).scores
 
     assert scores.shape == (2, 10)
     np.testing.assert_allclose(scores.sum(axis=1), 1)
@@ -79,16 +70,8 @@ def test_a_scan_with_a_hole_is_answered(estimator: Any, rows: LabelledRows) -> N
 def test_it_is_stored_without_trusting_types_of_its_own(
     estimator: Any, rows: LabelledRows, tmp_path: Path
 ) -> None:
-    write_directory(
-        tmp_path / "model",
-        estimator=estimator,
-        pipeline=PIPELINE,
-        features=rows.types,
-        input_example=rows.features.head(5),
-    )
-
-    model = read_directory(tmp_path / "model", digest=model_digest(tmp_path / "model"), trusted_types=())
+    model = read_back(PIPELINE, estimator, rows, folder=tmp_path)
 
     np.testing.assert_array_equal(
-        model.predict(rows.features).scores, wrap(estimator, rows).predict(rows.features).scores
+        model.predict(rows.features).scores, loaded(PIPELINE, estimator, rows).predict(rows.features).scores
     )

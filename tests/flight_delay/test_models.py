@@ -9,12 +9,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from flight_delay.columns import FEATURES, TARGET
-from flight_delay.data import load_flights
 from flight_delay.pipeline import PIPELINE
-from mlops_core.models.directory import model_digest, read_directory, write_directory
-from mlops_core.models.loaded import LoadedModel
 from mlops_core.references import resolve
-from mlops_core.training.rows import LabelledRows, labelled_rows
+from mlops_core.training.rows import LabelledRows
+from model_examples import loaded, read_back, rows_of
 
 Fit = Callable[..., Any]
 # The network has tests of its own.
@@ -24,23 +22,12 @@ _CANDIDATES = [one.name for one in PIPELINE.candidates if one.fit.startswith("fl
 @pytest.fixture(scope="module")
 def rows() -> LabelledRows:
     """Every ninth flight of May: about 3,000 rows."""
-    table = load_flights("2013-05")
-    return labelled_rows(table.take(list(range(0, table.num_rows, 9))), pipeline=PIPELINE)
+    return rows_of(PIPELINE, "2013-05", every=9)
 
 
 @pytest.fixture(params=_CANDIDATES)
 def fit(request: pytest.FixtureRequest) -> Fit:
     return resolve(PIPELINE.candidate(request.param).fit)
-
-
-def wrap(estimator: Any, rows: LabelledRows) -> LoadedModel:
-    return LoadedModel.of(
-        estimator,
-        task=PIPELINE.task,
-        features=rows.types,
-        input_example=rows.features.head(3),
-        digest="",
-    )
 
 
 def test_the_features_are_the_declared_ones_and_no_others(rows: LabelledRows) -> None:
@@ -51,14 +38,14 @@ def test_the_features_are_the_declared_ones_and_no_others(rows: LabelledRows) ->
 def test_flights_that_were_not_fitted_are_ordered_better_than_by_chance(fit: Fit, rows: LabelledRows) -> None:
     half = len(rows.target) // 2
 
-    model = wrap(fit(rows.features[:half], rows.target[:half], seed=0), rows)
+    model = loaded(PIPELINE, fit(rows.features[:half], rows.target[:half], seed=0), rows)
 
     later = model.predict(rows.features[half:]).scores
     assert roc_auc_score(rows.target[half:], later) > 0.6
 
 
 def test_the_same_seed_gives_the_same_probabilities(fit: Fit, rows: LabelledRows) -> None:
-    first, second = (wrap(fit(rows.features, rows.target, seed=5), rows) for _ in range(2))
+    first, second = (loaded(PIPELINE, fit(rows.features, rows.target, seed=5), rows) for _ in range(2))
 
     np.testing.assert_array_equal(first.predict(rows.features).scores, second.predict(rows.features).scores)
 
@@ -66,13 +53,13 @@ def test_the_same_seed_gives_the_same_probabilities(fit: Fit, rows: LabelledRows
 def test_another_seed_gives_other_trees(rows: LabelledRows) -> None:
     fit = resolve(PIPELINE.candidate("gradient_boosting").fit)
 
-    first, second = (wrap(fit(rows.features, rows.target, seed=seed), rows) for seed in (1, 2))
+    first, second = (loaded(PIPELINE, fit(rows.features, rows.target, seed=seed), rows) for seed in (1, 2))
 
     assert (first.predict(rows.features).scores != second.predict(rows.features).scores).any()
 
 
 def test_unseen_categories_and_missing_values_are_answered(fit: Fit, rows: LabelledRows) -> None:
-    model = wrap(fit(rows.features, rows.target, seed=0), rows)
+    model = loaded(PIPELINE, fit(rows.features, rows.target, seed=0), rows)
     strange = rows.features.head(2).assign(carrier="ZZ", dest="XXX", aircraft_manufacturer="NEW")
     empty = pd.DataFrame([dict.fromkeys(FEATURES)])
 
@@ -85,13 +72,13 @@ def test_a_feature_without_any_value_in_training_does_not_stop_the_fit(fit: Fit,
     features = rows.features.assign(aircraft_seats=np.nan)
     features["aircraft_type"] = pd.Series(None, index=features.index, dtype=features["carrier"].dtype)
 
-    model = wrap(fit(features, rows.target, seed=0), rows)
+    model = loaded(PIPELINE, fit(features, rows.target, seed=0), rows)
 
     assert np.isfinite(model.predict(rows.features).scores).all()
 
 
 def test_a_flight_asked_alone_gets_the_answer_it_gets_among_others(fit: Fit, rows: LabelledRows) -> None:
-    model = wrap(fit(rows.features, rows.target, seed=0), rows)
+    model = loaded(PIPELINE, fit(rows.features, rows.target, seed=0), rows)
     together = model.predict(rows.features.head(20)).scores
 
     alone = [model.predict(rows.features.iloc[[place]]).scores[0] for place in range(20)]
@@ -101,15 +88,8 @@ def test_a_flight_asked_alone_gets_the_answer_it_gets_among_others(fit: Fit, row
 
 def test_it_is_stored_without_trusting_types_of_its_own(fit: Fit, rows: LabelledRows, tmp_path: Any) -> None:
     estimator = fit(rows.features, rows.target, seed=0)
-    write_directory(
-        tmp_path / "model",
-        estimator=estimator,
-        pipeline=PIPELINE,
-        features=rows.types,
-        input_example=rows.features.head(5),
-    )
 
-    model = read_directory(tmp_path / "model", digest=model_digest(tmp_path / "model"), trusted_types=())
+    model = read_back(PIPELINE, estimator, rows, folder=tmp_path)
 
     np.testing.assert_array_equal(
         model.predict(rows.features).scores, estimator.predict_proba(rows.features)[:, 1]

@@ -9,20 +9,17 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from flight_delay.columns import FEATURES
-from flight_delay.data import load_flights
 from flight_delay.networks import EntityEmbeddings, fit_entity_embeddings
 from flight_delay.pipeline import PIPELINE
-from mlops_core.models.directory import model_digest, read_directory, write_directory
-from mlops_core.models.loaded import LoadedModel
-from mlops_core.training.rows import LabelledRows, labelled_rows
+from mlops_core.training.rows import LabelledRows
 from mlops_core.training.seeds import seeded
+from model_examples import loaded, read_back, rows_of
 
 
 @pytest.fixture(scope="module")
 def rows() -> LabelledRows:
     """Every ninth flight of May: about 3,000 rows."""
-    table = load_flights("2013-05")
-    return labelled_rows(table.take(list(range(0, table.num_rows, 9))), pipeline=PIPELINE)
+    return rows_of(PIPELINE, "2013-05", every=9)
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +33,18 @@ def fit(features: pd.DataFrame, target: pd.Series, **parameters: Any) -> EntityE
         return fit_entity_embeddings(features, target, seed=0, **{"batch_rows": 64, **parameters})
 
 
-def wrap(network: EntityEmbeddings, rows: LabelledRows) -> LoadedModel:
-    return LoadedModel.of(
-        network, task=PIPELINE.task, features=rows.types, input_example=rows.features.head(3), digest=""
-    )
-
-
 def test_flights_that_were_not_fitted_are_ordered_better_than_by_chance(
     network: EntityEmbeddings, rows: LabelledRows
 ) -> None:
     half = len(rows.target) // 2
 
-    later = wrap(network, rows).predict(rows.features[half:]).scores
+    later = loaded(PIPELINE, network, rows).predict(rows.features[half:]).scores
 
     assert roc_auc_score(rows.target[half:], later) > 0.6
 
 
 def test_the_same_seed_gives_the_same_probabilities(rows: LabelledRows) -> None:
-    first, second = (wrap(fit(rows.features, rows.target, epochs=1), rows) for _ in range(2))
+    first, second = (loaded(PIPELINE, fit(rows.features, rows.target, epochs=1), rows) for _ in range(2))
 
     np.testing.assert_array_equal(first.predict(rows.features).scores, second.predict(rows.features).scores)
 
@@ -64,7 +55,7 @@ def test_unseen_categories_and_missing_values_are_answered(
     strange = rows.features.head(2).assign(carrier="ZZ", dest="XXX", aircraft_manufacturer="NEW", temp=500.0)
     empty = pd.DataFrame([dict.fromkeys(FEATURES)])
 
-    scores = wrap(network, rows).predict(pd.concat([strange, empty])).scores
+    scores = loaded(PIPELINE, network, rows).predict(pd.concat([strange, empty])).scores
 
     assert ((scores > 0) & (scores < 1)).all()
 
@@ -73,7 +64,7 @@ def test_a_carrier_that_is_new_counts_as_one_that_is_missing(
     network: EntityEmbeddings, rows: LabelledRows
 ) -> None:
     new, missing = (rows.features.head(9).assign(carrier=value) for value in ("ZZ", None))
-    model = wrap(network, rows)
+    model = loaded(PIPELINE, network, rows)
 
     np.testing.assert_array_equal(model.predict(new).scores, model.predict(missing).scores)
 
@@ -82,7 +73,7 @@ def test_a_feature_without_any_value_in_training_does_not_stop_the_fit(rows: Lab
     features = rows.features.assign(aircraft_seats=np.nan)
     features["aircraft_type"] = pd.Series(None, index=features.index, dtype=features["carrier"].dtype)
 
-    model = wrap(fit(features, rows.target, epochs=1), rows)
+    model = loaded(PIPELINE, fit(features, rows.target, epochs=1), rows)
 
     assert np.isfinite(model.predict(rows.features).scores).all()
 
@@ -90,7 +81,7 @@ def test_a_feature_without_any_value_in_training_does_not_stop_the_fit(rows: Lab
 def test_a_flight_asked_alone_gets_the_answer_it_gets_among_others(
     network: EntityEmbeddings, rows: LabelledRows
 ) -> None:
-    model = wrap(network, rows)
+    model = loaded(PIPELINE, network, rows)
     together = model.predict(rows.features.head(20)).scores
 
     alone = [model.predict(rows.features.iloc[[place]]).scores[0] for place in range(20)]
@@ -102,16 +93,8 @@ def test_a_flight_asked_alone_gets_the_answer_it_gets_among_others(
 def test_it_is_stored_without_trusting_types_of_its_own(
     network: EntityEmbeddings, rows: LabelledRows, tmp_path: Path
 ) -> None:
-    write_directory(
-        tmp_path / "model",
-        estimator=network,
-        pipeline=PIPELINE,
-        features=rows.types,
-        input_example=rows.features.head(5),
-    )
-
-    model = read_directory(tmp_path / "model", digest=model_digest(tmp_path / "model"), trusted_types=())
+    model = read_back(PIPELINE, network, rows, folder=tmp_path)
 
     np.testing.assert_array_equal(
-        model.predict(rows.features).scores, wrap(network, rows).predict(rows.features).scores
+        model.predict(rows.features).scores, loaded(PIPELINE, network, rows).predict(rows.features).scores
     )

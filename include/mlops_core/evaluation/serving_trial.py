@@ -20,6 +20,7 @@ from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.record import ModelRecord
 from mlops_core.models.records import RecordsSchema, answers_of, records_of
 from mlops_core.models.stored import load_model
+from mlops_core.models.trust import TrustedCode
 
 EXIT_UNAVAILABLE = 75
 """How the process ends where something outside did not answer, so that trying again may help: EX_TEMPFAIL."""
@@ -30,9 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class TrialOrder(Document):
-    """What is asked of the process; each request is a list of records, sent in turn."""
+    """What is asked of the process; each request is a list of records, sent in turn.
+
+    The model is not signed yet: what it may be built from is part of the order.
+    """
 
     model: ModelRecord
+    trusted: TrustedCode
     tracking_uri: str
     folder: str
     requests: tuple[tuple[dict[str, JsonValue], ...], ...]
@@ -52,7 +57,7 @@ def run_trial(order: TrialOrder) -> TrialAnswer:
     """Load the model and answer every request, one after the other."""
     folder = Path(order.folder)
     started = time.perf_counter()
-    model = load_model(order.model, tracking_uri=order.tracking_uri, cache=folder)
+    model = load_model(order.model, tracking_uri=order.tracking_uri, trusted=order.trusted, cache=folder)
     load_seconds = time.perf_counter() - started
     bodies = [to_json({"records": list(records)}) for records in order.requests]
     schema = RecordsSchema(model.features, max_records=max(map(len, order.requests), default=1))

@@ -6,7 +6,7 @@ pickles are refused. The digest covers every file, so what is loaded is what was
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from mlops_core.models.frames import conform
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.network import NetworkEstimator, as_estimator
 from mlops_core.models.skops_format import check_estimator, write_estimator
-from mlops_core.models.torch_format import packages_of, write_network
+from mlops_core.models.torch_format import write_network
+from mlops_core.models.trust import AS_THE_FILES_SAY, Trust, TrustedCode
 from mlops_core.pipeline import Pipeline
 
 _MODEL_FILE = "MLmodel"
@@ -66,6 +67,7 @@ def write_directory(
     example = conform(input_example, features)
     asked = as_estimator(estimator, task=pipeline.task, example=example)
     check_estimator(asked, pipeline)
+    declared = TrustedCode.declared_by(pipeline)
     write = write_network if isinstance(asked, NetworkEstimator) else write_estimator
     write(
         directory,
@@ -78,8 +80,8 @@ def write_directory(
                 "pipeline": pipeline.name,
                 "task": pipeline.task.value,
                 "target": pipeline.target,
-                "trusted_types": sorted(pipeline.trusted_types),
-                "packages": sorted(packages_of(pipeline)),
+                "trusted_types": sorted(declared.trusted_types),
+                "packages": sorted(declared.packages),
             }
         },
     )
@@ -96,30 +98,22 @@ def bind_directory(directory: Path, logged: LoggedModel) -> None:
     model.save(str(directory / _MODEL_FILE))
 
 
-def read_directory(
-    directory: Path,
-    *,
-    digest: str,
-    trusted_types: Iterable[str] | None = None,
-    packages: Iterable[str] | None = None,
-) -> LoadedModel:
+def read_directory(directory: Path, *, digest: str, trusted: Trust) -> LoadedModel:
     """Verify a model's directory and load it, without any server.
 
     Parameters
     ----------
     digest
         Which model it must be. It is checked on the same bytes that are loaded, before any of them is parsed.
-    trusted_types
-        Allowed beyond ``TRUSTED_TYPES``. None allows those that were declared when the model was stored,
-        which the digest covers.
-    packages
-        Whose classes a torch module may be of, besides this library's. None allows those of the pipeline's
-        functions when the model was stored, which the digest covers.
+    trusted
+        What it may be built from. A model whose own files name more is refused, whether it holds that or not.
+        ``AS_THE_FILES_SAY`` believes those files: only after a signature over the digest was verified.
 
     Raises
     ------
     UntrustedModelError
-        If the files differ from the digest, are of a format that can run code, or hold types not allowed.
+        If the files differ from the digest, are of a format that can run code, or hold or name types or
+        packages that are not trusted.
     """
     files = _read_files(directory)
     found = _digest(files)
@@ -129,21 +123,20 @@ def read_directory(
             "they were stored; nothing of them was loaded"
         )
     model, stored_as = _parse_model(files, directory)
-    declared = (model.metadata or {}).get(_METADATA_KEY) or {}
     try:
+        declared = _details(model)
         task = Task(declared["task"])
         features = {column.name: column.type.name for column in model.signature.inputs.inputs}
         example = json.loads(files[_EXAMPLE_FILE])
-    except (KeyError, AttributeError, ValueError) as error:
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise UntrustedModelError(f"{directory} was not stored by a train job: {error!r}") from error
-    allowed = declared.get("trusted_types", ()) if trusted_types is None else tuple(trusted_types)
+    allowed = _allowed(TrustedCode.named_in(declared), trusted)
     if stored_as is ONNX:
         estimator: Any = onnx_format.read_estimator(files, task=task, classes=declared.get("classes", ()))
     elif stored_as is TORCH:
-        known = declared.get("packages", ()) if packages is None else tuple(packages)
-        estimator = torch_format.read_network(files, trusted_types=allowed, packages=known)
+        estimator = torch_format.read_network(files, trusted=allowed)
     else:
-        estimator = skops_format.read_estimator(files, trusted_types=allowed)
+        estimator = skops_format.read_estimator(files, trusted_types=allowed.trusted_types)
     return LoadedModel.of(
         estimator,
         task=task,
@@ -151,6 +144,30 @@ def read_directory(
         input_example=pd.DataFrame(example["data"], columns=example["columns"]),
         digest=digest,
     )
+
+
+def named_code(directory: Path) -> TrustedCode:
+    """Return the lists in a model's own files, which are worth what the files are.
+
+    Raises
+    ------
+    UntrustedModelError
+        If the files are of a format that can run code, or the lists are none.
+    """
+    model, _ = _parse_model(_read_files(directory), directory)
+    return TrustedCode.named_in(_details(model))
+
+
+def _details(model: Model) -> Mapping[str, Any]:
+    """Return what a train job has written into a model's description."""
+    return (model.metadata or {}).get(_METADATA_KEY) or {}
+
+
+def _allowed(named: TrustedCode, trusted: Trust) -> TrustedCode:
+    if trusted == AS_THE_FILES_SAY:
+        return named
+    trusted.require_no_more(named)
+    return trusted
 
 
 def _read_files(directory: Path) -> dict[str, bytes]:

@@ -28,6 +28,7 @@ def _load_pyfunc(data_path: str) -> _PyfuncNetwork:
     The digest is that of the files as they are: it is no check.
     """
     from mlops_core.models.directory import model_digest, read_directory
+    from mlops_core.models.trust import AS_THE_FILES_SAY
 
     directory = Path(data_path).parents[1]
-    return _PyfuncNetwork(read_directory(directory, digest=model_digest(directory)))
+    return _PyfuncNetwork(read_directory(directory, digest=model_digest(directory), trusted=AS_THE_FILES_SAY))

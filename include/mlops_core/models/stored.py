@@ -4,7 +4,7 @@ import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from mlops_core.models.frames import feature_types
 from mlops_core.models.loaded import LoadedModel, Predictions
 from mlops_core.models.network import is_module
 from mlops_core.models.record import ModelRecord
+from mlops_core.models.trust import Trust
 from mlops_core.pipeline import Pipeline
 from mlops_core.tracking import registry_errors, tracking_client
 
@@ -116,16 +117,16 @@ def load_model(
     reference: ModelReference,
     *,
     tracking_uri: str,
-    trusted_types: Iterable[str] | None = None,
-    packages: Iterable[str] | None = None,
+    trusted: Trust,
     cache: Path | None = None,
 ) -> LoadedModel:
     """Load a stored model after its digest is verified.
 
     Parameters
     ----------
-    trusted_types, packages
-        See ``read_directory``.
+    trusted
+        What it may be built from: ``TrustedCode.declared_by`` its pipeline, unless its signature was
+        verified; see ``read_directory``.
     cache
         Folder that keeps downloaded models by digest. What it keeps needs no server, and is verified each
         time. None downloads to a temporary folder.
@@ -140,16 +141,14 @@ def load_model(
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="mlops-model-") as folder:
             directory = _download(reference, tracking_uri=tracking_uri, folder=Path(folder))
-            return read_directory(
-                directory, digest=reference.digest, trusted_types=trusted_types, packages=packages
-            )
+            return read_directory(directory, digest=reference.digest, trusted=trusted)
     kept = cache / reference.digest
     if kept.is_dir() and not _is_intact(kept, reference.digest):
         log.warning("cached model %s differs from its digest and is downloaded again", kept)
         shutil.rmtree(kept)
     if not kept.is_dir():
         _keep(reference, tracking_uri=tracking_uri, kept=kept)
-    return read_directory(kept, digest=reference.digest, trusted_types=trusted_types, packages=packages)
+    return read_directory(kept, digest=reference.digest, trusted=trusted)
 
 
 def check_files(reference: ModelReference, *, tracking_uri: str) -> None:
@@ -211,10 +210,8 @@ def _is_intact(directory: Path, digest: str) -> bool:
 def _keep(reference: ModelReference, *, tracking_uri: str, kept: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="download-", dir=kept.parent) as folder:
-        directory = _download(reference, tracking_uri=tracking_uri, folder=Path(folder))
-        if model_digest(directory) != reference.digest:
-            # Loading it from there says what is wrong; the cache never holds it.
-            read_directory(directory, digest=reference.digest)
+        # What differs from its digest is refused here; the cache never holds it.
+        directory = download_model(reference, tracking_uri=tracking_uri, folder=Path(folder))
         # Another process may have put the same files there meanwhile.
         with contextlib.suppress(OSError):
             directory.replace(kept)

@@ -1,20 +1,19 @@
 """Torch modules as files: the class by name, its arguments as JSON, its weights as tensors.
 
 Nothing is unpickled but tensors, by torch's restricted reader. The class is imported, which runs its module:
-so it must lie in a package that the pipeline's author has named, when the model was stored. Which these are
-stands in the model's own files: what keeps a file from naming another is the digest, which ``load_model`` in
-``mlops_core.models.stored`` compares with the recorded one before it parses any of them.
+so it must lie in a package that the pipeline's author has named. Until a model is signed, these are those of
+the declaration, whatever its own files say; see ``mlops_core.models.trust``.
 
 MLflow's own tools, such as ``mlflow.pyfunc.load_model``, know no digest. Loaded by them nothing is verified,
-and whoever can write the files decides which class is imported. ``load_model`` is the way; a caller who does
-not believe the record either gives it ``packages`` of its own.
+and whoever can write the files decides which class is imported. ``load_model`` in
+``mlops_core.models.stored`` is the way.
 """
 
 import io
 import json
 import platform
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ import yaml
 
 from mlops_core.errors import DeclarationError, UntrustedModelError
 from mlops_core.models.network import NetworkEstimator, as_estimator
+from mlops_core.models.trust import TrustedCode, root_package
 from mlops_core.pipeline import Pipeline
 from mlops_core.references import resolve
 
@@ -43,13 +43,6 @@ _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _OWN_PACKAGE = "mlops_core"
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "torch")
 _TOLERANCE = 1e-6
-
-
-def packages_of(pipeline: Pipeline) -> frozenset[str]:
-    """Return the packages whose classes a pipeline's models may be of: those of its functions."""
-    references = [pipeline.loader, pipeline.labels, pipeline.expectations]
-    references += [candidate.fit for candidate in pipeline.candidates]
-    return frozenset(_root(reference) for reference in references if reference)
 
 
 def write_network(
@@ -76,8 +69,7 @@ def write_network(
     files = _files_of(estimator.module)
     rebuilt = read_network(
         {f"{_DATA}/{name}": content for name, content in files.items()},
-        trusted_types=pipeline.trusted_types,
-        packages=packages_of(pipeline),
+        trusted=TrustedCode.declared_by(pipeline),
     )
     _check_same(estimator, rebuilt, pipeline=pipeline, example=input_example)
     # Written by hand, because MLflow's saving refuses an example with a gap in a column of booleans.
@@ -99,17 +91,13 @@ def write_network(
     model.save(str(directory / "MLmodel"))
 
 
-def read_network(
-    files: Mapping[str, bytes], *, trusted_types: Collection[str], packages: Collection[str]
-) -> "nn.Module":
+def read_network(files: Mapping[str, bytes], *, trusted: TrustedCode) -> "nn.Module":
     """Build a module again from a model's files.
 
     Parameters
     ----------
-    trusted_types
-        Classes allowed beyond those of the packages, as ``package.module.Class``.
-    packages
-        Whose classes are allowed, besides this library's.
+    trusted
+        Packages whose classes are allowed besides this library's, and single classes beyond those.
 
     Raises
     ------
@@ -124,7 +112,7 @@ def read_network(
         content = files[f"{_DATA}/{_WEIGHTS_FILE}"]
     except (KeyError, TypeError, ValueError) as error:
         raise UntrustedModelError(f"the stored network is not described as one: {error!r}") from error
-    kind = _trusted_class(reference, trusted_types=trusted_types, packages=packages)
+    kind = _trusted_class(reference, trusted=trusted)
     # The weights first: a file that is no weights should not get as far as the class's own code.
     weights = _read_weights(content)
     try:
@@ -162,14 +150,14 @@ def _files_of(module: "nn.Module") -> dict[str, bytes]:
     return {_DESCRIPTION_FILE: text.encode(), _WEIGHTS_FILE: weights.getvalue()}
 
 
-def _trusted_class(reference: object, *, trusted_types: Collection[str], packages: Collection[str]) -> Any:
+def _trusted_class(reference: object, *, trusted: TrustedCode) -> Any:
     if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
         raise UntrustedModelError(
             f"the stored network is of the class {reference!r}, which no import finds; define it at the top "
             "of a module"
         )
-    allowed = {_OWN_PACKAGE, *packages}
-    if _root(reference) not in allowed and reference.replace(":", ".") not in trusted_types:
+    allowed = {_OWN_PACKAGE, *trusted.packages}
+    if root_package(reference) not in allowed and reference.replace(":", ".") not in trusted.trusted_types:
         raise UntrustedModelError(
             f"the network's class {reference} lies outside the packages {', '.join(sorted(allowed))}; move "
             f"it there, or declare {reference.replace(':', '.')!r} in the pipeline's trusted_types"
@@ -218,10 +206,6 @@ def _check_same(
 def _reference(module: "nn.Module") -> str:
     kind = type(module)
     return f"{kind.__module__}:{kind.__qualname__}"
-
-
-def _root(reference: str) -> str:
-    return reference.partition(":")[0].partition(".")[0]
 
 
 def _shortened(value: object) -> str:

@@ -15,6 +15,7 @@ from mlops_core.evaluation.evidence import read_report
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.stored import load_model
+from mlops_core.models.trust import TrustedCode
 from mlops_core.models.version import load_version
 from mlops_core.monitoring.profile import (
     ReferenceProfile,
@@ -53,7 +54,8 @@ def capture_profile(
     Raises
     ------
     UntrustedModelError
-        If the model's files differ from their digest, or the version is not the report's, or not signed.
+        If the model's files differ from their digest, or name or hold what the pipeline does not declare, or
+        the version is not the report's, or not signed.
     CorruptedDataError
         If the snapshot's do.
     RegistryUnavailableError
@@ -67,7 +69,7 @@ def capture_profile(
     ):
         log.info("adopted the reference profile of run %s", run_id)
         return kept
-    model = _load(report, version=version, tracking_uri=tracking_uri)
+    model = _load(pipeline, report=report, version=version, tracking_uri=tracking_uri)
     rows = store.read(report.snapshot, partitions=report.split.holdout_partitions)
     predictions = model.predict(rows.to_pandas())
     profile, sample = build_profile(pipeline, rows=rows, predictions=predictions, model=model, report=report)
@@ -103,10 +105,12 @@ def profile_of(
         )
 
 
-def _load(report: EvaluationReport, *, version: VersionRecord | None, tracking_uri: str) -> LoadedModel:
+def _load(
+    pipeline: Pipeline, *, report: EvaluationReport, version: VersionRecord | None, tracking_uri: str
+) -> LoadedModel:
     stored = report.challenger.model
     if version is None:
-        return load_model(stored, tracking_uri=tracking_uri)
+        return load_model(stored, tracking_uri=tracking_uri, trusted=TrustedCode.declared_by(pipeline))
     if version.digest != stored.digest:
         raise UntrustedModelError(
             f"version {version.version} of {version.model!r} has the digest {version.digest}, and its report "

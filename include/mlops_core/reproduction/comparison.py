@@ -9,9 +9,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mlops_core.evaluation.catalogue import Task
 from mlops_core.models.content import digest_of, file_contents
+from mlops_core.models.directory import named_code
 from mlops_core.models.loaded import LoadedModel, Predictions
 from mlops_core.models.stored import ModelReference, load_model
+from mlops_core.models.trust import Trust, TrustedCode
 from mlops_core.reproduction.report import Difference, PredictionDifference
 
 
@@ -23,10 +26,13 @@ class StoredModel:
     ----------
     files
         Sha256 of each file's content, by its relative path; see ``file_contents``.
+    named
+        What its own files say that it may be built from.
     """
 
     model: LoadedModel
     files: Mapping[str, str]
+    named: TrustedCode
 
     @property
     def content(self) -> str:
@@ -34,17 +40,23 @@ class StoredModel:
         return digest_of(self.files)
 
 
-def fetch(reference: ModelReference, *, tracking_uri: str) -> StoredModel:
+def fetch(reference: ModelReference, *, tracking_uri: str, trusted: Trust) -> StoredModel:
     """Download a model, verify it and load it.
+
+    Parameters
+    ----------
+    trusted
+        What it may be built from; see ``load_model``.
 
     Raises
     ------
     UntrustedModelError
-        If it is not what its digest says.
+        If it is not what its digest says, or names or holds what is not trusted.
     """
     with tempfile.TemporaryDirectory(prefix="mlops-comparison-") as folder:
-        model = load_model(reference, tracking_uri=tracking_uri, cache=Path(folder))
-        return StoredModel(model=model, files=file_contents(Path(folder) / reference.digest))
+        model = load_model(reference, tracking_uri=tracking_uri, trusted=trusted, cache=Path(folder))
+        kept = Path(folder) / reference.digest
+        return StoredModel(model=model, files=file_contents(kept), named=named_code(kept))
 
 
 def differing_files(recorded: StoredModel, rebuilt: StoredModel) -> tuple[str, ...]:
@@ -83,8 +95,13 @@ def prediction_difference(
         rows=len(rows),
         largest=float(apart.max()) if apart is not None and comparable else None,
         mean=float(apart.mean()) if apart is not None and comparable else None,
-        changed_labels=int((first.labels != second.labels).sum()),
+        changed_labels=_changed_labels(first, second, task=recorded.task),
     )
+
+
+def _changed_labels(first: Predictions, second: Predictions, *, task: Task) -> int:
+    # A regression's labels are its scores, which have a tolerance.
+    return 0 if task is Task.REGRESSION else int((first.labels != second.labels).sum())
 
 
 def _distances(first: Predictions, second: Predictions, *, same_classes: bool) -> np.ndarray | None:

@@ -48,7 +48,7 @@ def _predictions(report: ReproductionReport) -> list[Section]:
         for found in report.predictions
     ]
     header = ("Asked", "Rows", "Largest difference of a score", "Mean difference", "Labels that change")
-    caption = f"Scores that differ by no more than {report.tolerance:g} are equal."
+    caption = f"Equal are scores that differ by no more than {report.tolerance:g} and change no label."
     return [Section("Predictions", [Table(header=header, rows=rows, caption=caption)])]
 
 

@@ -1,14 +1,16 @@
 """What a reproduction found."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from mlops_core.document import Document
+from mlops_core.errors import DeclarationError, ReproductionDiffersError
 from mlops_core.models.record import ModelRecord
 from mlops_core.names import Name
 
 EnvironmentChoice = Literal["recorded", "current"]
+_ENVIRONMENTS: tuple[EnvironmentChoice, ...] = get_args(EnvironmentChoice)
 Verdict = Literal["identical", "equal", "different"]
 
 TOLERANCE = 1e-6
@@ -27,7 +29,10 @@ class Difference(Document):
 
 
 class PredictionDifference(Document):
-    """How far the scores of the two models lie apart on some rows; None where a score is no number."""
+    """How far the scores of the two models lie apart on some rows; None where a score is no number.
+
+    The labels of a regression are its scores, so none of them counts as changed.
+    """
 
     rows_of: Literal["input example", "held-out rows"]
     rows: int = Field(ge=0)
@@ -37,15 +42,22 @@ class PredictionDifference(Document):
 
     @property
     def within_tolerance(self) -> bool:
-        """Whether there are rows, and no score differs by more than the tolerance."""
-        return self.rows > 0 and self.largest is not None and self.largest <= TOLERANCE
+        """Whether there are rows, no score differs by more than the tolerance, and no label at all."""
+        # A score on its threshold answers with another label however little it moves.
+        return (
+            self.rows > 0
+            and self.largest is not None
+            and self.largest <= TOLERANCE
+            and self.changed_labels == 0
+        )
 
 
 class ReproductionReport(Document):
     """Whether a version could be built again, and if not, in what the second differs.
 
     ``identical``: every file has the same content, byte by byte, apart from MLflow's ids and times.
-    ``equal``: some file differs, but the scores lie within the tolerance on every held-out row.
+    ``equal``: some file differs, but on the input example and on every held-out row the scores lie within the
+    tolerance and the labels are the same.
     ``different``: anything else.
     """
 
@@ -73,3 +85,31 @@ class ReproductionReport(Document):
     def succeeded(self) -> bool:
         """Whether the version is reproducible."""
         return self.verdict in {"identical", "equal"}
+
+    def require_reproduced(self) -> None:
+        """Require that the second model is the first one again.
+
+        Raises
+        ------
+        ReproductionDiffersError
+            If it is not; with what differs.
+        """
+        if not self.succeeded:
+            raise ReproductionDiffersError(
+                f"version {self.version} of {self.model} was built again and is {self.verdict}: "
+                f"{'; '.join(self.differences)}"
+            )
+
+
+def environment_named(name: str) -> EnvironmentChoice:
+    """Return the environment of that name.
+
+    Raises
+    ------
+    DeclarationError
+        If there is none.
+    """
+    for known in _ENVIRONMENTS:
+        if name == known:
+            return known
+    raise DeclarationError(f"the environment is {name!r}; give {' or '.join(_ENVIRONMENTS)}")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from mlops_core.errors import DeclarationError
 from mlops_core.models.stored import ModelReference
+from mlops_core.models.trust import AS_THE_FILES_SAY, Trust, TrustedCode
 from mlops_core.operation import operation_key as key_of
+from mlops_core.pipeline import load_pipeline
 from mlops_core.registry.ledger import Ledger, VersionRecord
 from mlops_core.reports import ReportStore
 from mlops_core.reproduction.clean_process import run_clean
@@ -20,7 +21,7 @@ from mlops_core.reproduction.recorded import (
     require_same,
     require_signed,
 )
-from mlops_core.reproduction.report import EnvironmentChoice, ReproductionReport
+from mlops_core.reproduction.report import EnvironmentChoice, ReproductionReport, environment_named
 from mlops_core.reproduction.verdict import Fitted, judge
 from mlops_core.reproduction.workplace import current_workplace, recorded_workplace
 from mlops_core.settings import Settings
@@ -71,7 +72,8 @@ def reproduce(
     CorruptedDataError, SnapshotMissingError
         If the data are not what was trained on, or are gone.
     UntrustedModelError
-        If no trusted key has signed the version, or its files are not what was stored.
+        If no trusted key has signed the version, its files are not what was stored, or the second model names
+        or holds what neither the first nor the declaration does.
     RegistryUnavailableError
         If MLflow does not answer; call again.
     """
@@ -84,8 +86,9 @@ def reproduce(
     require_signed(client, version, recorded.job)
     if reference is not None:
         require_declared(recorded.job, reference=reference)
-    # First, so that nothing is fitted for a version whose files are not what was stored.
-    first = _fitted(client, version, fit=recorded, tracking_uri=tracking_uri)
+    # First, so that nothing is fitted for a version whose files are not what was stored. It is signed, so its
+    # files say themselves what it may be built from.
+    first = _fitted(client, version, fit=recorded, tracking_uri=tracking_uri, trusted=AS_THE_FILES_SAY)
     if environment == "current":
         workplace = current_workplace()
     else:
@@ -96,7 +99,9 @@ def reproduce(
     log.info("fitting version %d of %s again in run %s", version.version, version.model, job.run_id)
     result = run_clean(job, workplace)
     fit = read_fit(client, result.run_id)
-    second = _fitted(client, result.model, fit=fit, tracking_uri=tracking_uri)
+    # Nobody has signed the second one: it may need what the first did, or what is declared here by now.
+    trusted = first.stored.named.also(TrustedCode.declared_by(load_pipeline(recorded.job.reference)))
+    second = _fitted(client, result.model, fit=fit, tracking_uri=tracking_uri, trusted=trusted)
     return judge(version, first, second, environment=environment, data_uri=data_uri)
 
 
@@ -109,9 +114,14 @@ def reproduce_and_report(
     data_uri: str,
     reports: ReportStore,
     operation_key: str,
-    environment: EnvironmentChoice = "recorded",
+    environment: str = "recorded",
 ) -> ReproductionReport:
     """Reproduce a version of the ledger, and keep the report as a page and as JSON.
+
+    Parameters
+    ----------
+    environment
+        ``recorded`` or ``current``, as a person or a run's conf has written it; see ``reproduce``.
 
     Returns
     -------
@@ -120,16 +130,17 @@ def reproduce_and_report(
     Raises
     ------
     DeclarationError
-        If the ledger has no such version. Otherwise as ``reproduce``.
+        If the ledger has no such version, or there is no such environment. Otherwise as ``reproduce``.
     """
-    record, declared = find_version(ledger, model, version), ledger.pipeline(model)
+    chosen = environment_named(environment)
+    record, declared = ledger.version(model, version), ledger.pipeline(model)
     report = reproduce(
         record,
         reference=None if declared is None else declared.reference,
         tracking_uri=tracking_uri,
         data_uri=data_uri,
         operation_key=operation_key,
-        environment=environment,
+        environment=chosen,
     )
     place = {"pipeline": model, "kind": REPORT_KIND, "key": operation_key}
     report = report.model_copy(update={"page": reports.relative_path(**place, name="report.html")})
@@ -138,25 +149,10 @@ def reproduce_and_report(
     return report
 
 
-def find_version(ledger: Ledger, model: str, version: int) -> VersionRecord:
-    """Return a version of the ledger.
-
-    Raises
-    ------
-    DeclarationError
-        If it has none of that number; the message lists what it has.
-    """
-    known = {record.version: record for record in ledger.versions(model)}
-    if version not in known:
-        raise DeclarationError(
-            f"{model!r} has no version {version} in the ledger; versions it has: "
-            f"{', '.join(map(str, known)) or 'none'}"
-        )
-    return known[version]
-
-
-def _fitted(client: MlflowClient, reference: ModelReference, *, fit: FitRecord, tracking_uri: str) -> Fitted:
-    stored = fetch(reference, tracking_uri=tracking_uri)
+def _fitted(
+    client: MlflowClient, reference: ModelReference, *, fit: FitRecord, tracking_uri: str, trusted: Trust
+) -> Fitted:
+    stored = fetch(reference, tracking_uri=tracking_uri, trusted=trusted)
     model_id = fit.result.model.model_id
     with registry_errors(f"read the parameters of {model_id}"):
         parameters = client.get_logged_model(model_id).params

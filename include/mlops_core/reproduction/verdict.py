@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.evaluation.holdout import read_holdout
 from mlops_core.evaluation.wording import number
+from mlops_core.pipeline import load_pipeline
 from mlops_core.registry.records import VersionRecord
 from mlops_core.reproduction.comparison import (
     StoredModel,
@@ -22,7 +23,6 @@ from mlops_core.reproduction.report import (
     Verdict,
 )
 from mlops_core.reproduction.workplace import environment_differences
-from mlops_core.training.train import resolve_pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def _verdict(files: tuple[str, ...], predictions: tuple[PredictionDifference, ..
 def _predictions(recorded: Fitted, rebuilt: Fitted, *, data_uri: str) -> tuple[PredictionDifference, ...]:
     job = recorded.fit.job
     held_out = read_holdout(
-        resolve_pipeline(job), snapshot=job.snapshot, split=job.split, store=SnapshotStore(data_uri)
+        load_pipeline(job.reference), snapshot=job.snapshot, split=job.split, store=SnapshotStore(data_uri)
     )
     first, second = recorded.stored.model, rebuilt.stored.model
     return (

@@ -10,8 +10,9 @@ from mlops_core.data.parquet import PARTITION_COLUMN
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, RegistryUnavailableError, RejectedError
 from mlops_core.models.loaded import LoadedModel
+from mlops_core.models.record import ModelRecord
 from mlops_core.models.stored import log_model
-from mlops_core.pipeline import Pipeline
+from mlops_core.pipeline import Pipeline, load_pipeline
 from mlops_core.references import resolve
 from mlops_core.tracking import finish_run, tracking_client
 from mlops_core.training import run as tracked
@@ -69,7 +70,7 @@ def train(job: TrainJob, *, pipeline: Pipeline | None = None) -> TrainResult:
     LeaderFailedError
         In the other processes, if the first has failed.
     """
-    declared = resolve_pipeline(job) if pipeline is None else pipeline
+    declared = load_pipeline(job.reference) if pipeline is None else pipeline
     if declared.name != job.pipeline:
         raise DeclarationError(
             f"the job is for pipeline {job.pipeline!r}, the declaration is {declared.name!r}"
@@ -84,20 +85,6 @@ def train(job: TrainJob, *, pipeline: Pipeline | None = None) -> TrainResult:
             others.finish(result.model_dump_json())
     delete_checkpoints(checkpoint_folder(job))
     return result
-
-
-def resolve_pipeline(job: TrainJob) -> Pipeline:
-    """Import the declaration that a job names.
-
-    Raises
-    ------
-    DeclarationError
-        If there is none.
-    """
-    declared = resolve(job.reference)
-    if not isinstance(declared, Pipeline):
-        raise DeclarationError(f"{job.reference!r} is a {type(declared).__name__}, not a Pipeline")
-    return declared
 
 
 def _lead(
@@ -175,21 +162,7 @@ def _fit_in_run(
     others.fitted()
     log.info("fitted %s on %d rows in %.1f s", job.candidate, len(rows.target), fit_seconds)
     # The model first: a metric that is refused must not cost the weights that explain it.
-    record = log_model(
-        client,
-        run_id=run_id,
-        estimator=estimator,
-        pipeline=pipeline,
-        input_example=rows.features.head(_EXAMPLE_ROWS),
-        features=rows.types,
-    )
-    fitted = LoadedModel.of(
-        estimator,
-        task=pipeline.task,
-        features=rows.types,
-        input_example=rows.features.head(_EXAMPLE_ROWS),
-        digest=record.digest,
-    )
+    record, fitted = _store(context, estimator, rows=rows, pipeline=pipeline)
     result = TrainResult(
         candidate=job.candidate,
         run_id=run_id,
@@ -205,6 +178,25 @@ def _fit_in_run(
     log_tuned(context, chosen.tuning)
     tracked.log_result(client, run_id, result=result)
     return result
+
+
+def _store(
+    context: TrainingContext, estimator: Any, *, rows: LabelledRows, pipeline: Pipeline
+) -> tuple[ModelRecord, LoadedModel]:
+    """Store a model in its run, and return what was stored and the model as it predicts."""
+    example = rows.features.head(_EXAMPLE_ROWS)
+    record = log_model(
+        context.client,
+        run_id=context.run_id,
+        estimator=estimator,
+        pipeline=pipeline,
+        input_example=example,
+        features=rows.types,
+    )
+    fitted = LoadedModel.of(
+        estimator, task=pipeline.task, features=rows.types, input_example=example, digest=record.digest
+    )
+    return record, fitted
 
 
 def _read_rows(job: TrainJob, pipeline: Pipeline) -> LabelledRows:

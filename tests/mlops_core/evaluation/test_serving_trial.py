@@ -14,9 +14,11 @@ from mlops_core.evaluation import serving_trial
 from mlops_core.evaluation.catalogue import Task
 from mlops_core.evaluation.serving_trial import TrialAnswer, TrialOrder, main, run_trial
 from mlops_core.models.loaded import LoadedModel
+from mlops_core.models.trust import TrustedCode
 
 FEATURES = {"x": "double", "member": "boolean"}
 FRAME = pd.DataFrame({"x": np.linspace(-1, 1, 30), "member": np.arange(30) % 2.0})
+TRUSTED = TrustedCode(trusted_types=frozenset({"toy.Type"}), packages=frozenset({"toy"}))
 CLASSES = {BINARY: [False, True], MULTICLASS: ["a", "b", "c"]}
 
 
@@ -36,8 +38,8 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, LoadedModel]:
     """Take MLflow's place: a model, whose files are 1,500 bytes."""
     models: dict[str, LoadedModel] = {"model": model_of(BINARY)}
 
-    def load(record: object, *, tracking_uri: str, cache: Path) -> LoadedModel:
-        assert (record, tracking_uri) == (RECORD, "http://mlflow")
+    def load(record: object, *, tracking_uri: str, trusted: TrustedCode, cache: Path) -> LoadedModel:
+        assert (record, tracking_uri, trusted) == (RECORD, "http://mlflow", TRUSTED)
         (cache / "digest" / "data").mkdir(parents=True)
         (cache / "digest" / "MLmodel").write_bytes(b"0" * 500)
         (cache / "digest" / "data" / "weights").write_bytes(b"0" * 1000)
@@ -49,7 +51,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, LoadedModel]:
 
 def order(folder: Path, *requests: tuple[dict[str, Any], ...]) -> TrialOrder:
     return TrialOrder(
-        model=RECORD, tracking_uri="http://mlflow", folder=str(folder / "models"), requests=requests
+        model=RECORD,
+        trusted=TRUSTED,
+        tracking_uri="http://mlflow",
+        folder=str(folder / "models"),
+        requests=requests,
     )
 
 

@@ -6,17 +6,18 @@ from mlflow import MlflowClient
 import toy_models
 from mlops_core.models.stored import ModelRecord, log_model
 from mlops_core.tracking import adopt_or_create_run, tracking_client
-from mlops_core.training.rows import LabelledRows, labelled_rows
+from mlops_core.training.rows import LabelledRows
+from stored_examples import binary_rows, trees
 
 
 @pytest.fixture
 def rows() -> LabelledRows:
-    return labelled_rows(toy_models.load("2013-01"), pipeline=toy_models.BINARY)
+    return binary_rows()
 
 
 @pytest.fixture
 def estimator(rows: LabelledRows) -> object:
-    return toy_models.fit_trees(rows.features, rows.target, seed=1)
+    return trees(rows)
 
 
 @pytest.fixture

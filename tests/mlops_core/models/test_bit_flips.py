@@ -5,39 +5,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import torch_models
 import toy_models
 from mlops_core.errors import UntrustedModelError
 from mlops_core.models.directory import model_digest, read_directory, write_directory
+from mlops_core.models.trust import TrustedCode
 from mlops_core.training.rows import LabelledRows
+from stored_examples import network, trees
 
 _FLIPS_A_FORMAT = 500
 
 
-def _trees(rows: LabelledRows) -> object:
-    return toy_models.fit_trees(rows.features, rows.target, seed=1)
-
-
-def _network(_: LabelledRows) -> object:
-    torch.manual_seed(0)
-    return torch_models.Network(colours=list(torch_models.COLOURS), outputs=2)
-
-
-@pytest.mark.parametrize(("fit", "pipeline"), [(_trees, toy_models.BINARY), (_network, torch_models.BINARY)])
+@pytest.mark.parametrize(
+    ("make", "pipeline"), [(trees, toy_models.BINARY), (lambda _: network(), torch_models.BINARY)]
+)
 def test_a_model_with_one_changed_bit_is_refused_wherever_it_is(
-    tmp_path: Path, rows: LabelledRows, fit: Callable[[LabelledRows], object], pipeline: toy_models.Pipeline
+    tmp_path: Path, rows: LabelledRows, make: Callable[[LabelledRows], object], pipeline: toy_models.Pipeline
 ) -> None:
     directory = tmp_path / "model"
     write_directory(
         directory,
-        estimator=fit(rows),
+        estimator=make(rows),
         pipeline=pipeline,
         features=rows.types,
         input_example=rows.features.head(5),
     )
-    digest = model_digest(directory)
+    digest, trusted = model_digest(directory), TrustedCode.declared_by(pipeline)
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     chance = np.random.default_rng(20131101)
     refused, touched = 0, set()
@@ -48,7 +42,7 @@ def test_a_model_with_one_changed_bit_is_refused_wherever_it_is(
         changed[chance.integers(len(whole))] ^= 1 << int(chance.integers(8))
         path.write_bytes(changed)
         try:
-            read_directory(directory, digest=digest)
+            read_directory(directory, digest=digest, trusted=trusted)
         except UntrustedModelError as error:
             refused += "they were changed after they were stored" in str(error)
         path.write_bytes(whole)
@@ -56,4 +50,4 @@ def test_a_model_with_one_changed_bit_is_refused_wherever_it_is(
 
     assert refused == _FLIPS_A_FORMAT
     assert touched == set(files)
-    assert read_directory(directory, digest=digest).digest == digest
+    assert read_directory(directory, digest=digest, trusted=trusted).digest == digest

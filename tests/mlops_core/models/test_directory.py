@@ -13,6 +13,7 @@ import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from mlflow.models import Model
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression, Perceptron
@@ -21,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 import toy_models
 from mlops_core.errors import DeclarationError, UntrustedModelError
 from mlops_core.models.directory import model_digest, read_directory, write_directory
+from mlops_core.models.trust import AS_THE_FILES_SAY, Trust, TrustedCode
 from mlops_core.training.rows import LabelledRows, labelled_rows
 
 
@@ -35,6 +37,7 @@ class Doubler(TransformerMixin, BaseEstimator):
         return features
 
 
+TOY = TrustedCode.declared_by(toy_models.BINARY)
 DOUBLER = f"{Doubler.__module__}.Doubler"
 
 
@@ -65,7 +68,7 @@ def write(directory: Path, estimator: object, rows: LabelledRows, **changes: Any
 
 
 def test_what_is_read_predicts_what_was_written(directory: Path, estimator: Any, rows: LabelledRows) -> None:
-    model = read_directory(directory, digest=model_digest(directory))
+    model = read_directory(directory, digest=model_digest(directory), trusted=TOY)
 
     np.testing.assert_array_equal(
         model.predict(rows.features).scores, estimator.predict_proba(rows.features)[:, 1]
@@ -100,8 +103,9 @@ def test_loading_needs_no_server_and_no_tracking_address(directory: Path) -> Non
     code = (
         "import sys, pathlib\n"
         "from mlops_core.models.directory import model_digest, read_directory\n"
+        "from mlops_core.models.trust import AS_THE_FILES_SAY\n"
         "folder = pathlib.Path(sys.argv[1])\n"
-        "model = read_directory(folder, digest=model_digest(folder))\n"
+        "model = read_directory(folder, digest=model_digest(folder), trusted=AS_THE_FILES_SAY)\n"
         "print(len(model.predict(model.input_example).labels))\n"
     )
     environment = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1", "PYTHONPATH": ":".join(sys.path)}
@@ -125,7 +129,7 @@ def test_a_changed_byte_in_any_file_is_refused(directory: Path, name: str) -> No
     (directory / name).write_bytes(content)
 
     with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
-        read_directory(directory, digest=digest)
+        read_directory(directory, digest=digest, trusted=TOY)
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
@@ -140,7 +144,7 @@ def test_files_may_not_come_go_or_swap_names(directory: Path, change: str) -> No
         requirements.rename(directory / "requirements.old")
 
     with pytest.raises(UntrustedModelError):
-        read_directory(directory, digest=digest)
+        read_directory(directory, digest=digest, trusted=TOY)
 
 
 def test_what_mlflow_adds_on_download_by_name_does_not_change_the_digest(directory: Path) -> None:
@@ -166,7 +170,7 @@ def test_what_mlflow_adds_on_download_by_name_is_never_read(
 
     monkeypatch.setattr(Path, "read_bytes", noted)
 
-    assert read_directory(directory, digest=digest).digest == digest
+    assert read_directory(directory, digest=digest, trusted=TOY).digest == digest
     assert "registered_model_meta" not in opened
     assert "model.skops" in opened
 
@@ -177,7 +181,7 @@ def test_the_name_that_mlflow_adds_hides_no_other_files(directory: Path) -> None
     (directory / "registered_model_meta" / "evil.py").write_text("")
 
     with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
-        read_directory(directory, digest=digest)
+        read_directory(directory, digest=digest, trusted=TOY)
 
 
 def test_what_is_neither_file_nor_folder_is_refused(directory: Path) -> None:
@@ -194,7 +198,7 @@ def test_a_description_that_describes_nothing_is_refused(directory: Path, conten
     (directory / "MLmodel").write_text(content)
 
     with pytest.raises(UntrustedModelError, match=r"describes no model|names no flavours"):
-        read_directory(directory, digest=model_digest(directory))
+        read_directory(directory, digest=model_digest(directory), trusted=TOY)
 
 
 def test_a_link_is_refused(directory: Path, tmp_path: Path) -> None:
@@ -221,7 +225,7 @@ def test_a_pickle_is_refused_even_under_its_true_digest(
     )
 
     with pytest.raises(UntrustedModelError, match=f"in the format '{serialization_format}'"):
-        read_directory(folder, digest=model_digest(folder))
+        read_directory(folder, digest=model_digest(folder), trusted=TOY)
 
 
 def test_a_directory_that_calls_itself_a_pickle_is_refused_whatever_else_it_holds(directory: Path) -> None:
@@ -230,14 +234,14 @@ def test_a_directory_that_calls_itself_a_pickle_is_refused_whatever_else_it_hold
     description.write_text(text.replace("serialization_format: skops", "serialization_format: cloudpickle"))
 
     with pytest.raises(UntrustedModelError, match="in the format 'cloudpickle'"):
-        read_directory(directory, digest=model_digest(directory))
+        read_directory(directory, digest=model_digest(directory), trusted=TOY)
 
 
 def test_a_pickle_in_the_place_of_the_estimator_is_not_run(directory: Path, tmp_path: Path) -> None:
     (directory / "model.skops").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
 
     with pytest.raises(UntrustedModelError, match="is no model in the format 'skops'"):
-        read_directory(directory, digest=model_digest(directory))
+        read_directory(directory, digest=model_digest(directory), trusted=TOY)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -248,21 +252,51 @@ def test_types_that_are_not_declared_cannot_be_stored(tmp_path: Path, rows: Labe
         write(tmp_path / "model", estimator, rows)
 
 
-def test_declared_types_are_stored_and_loaded(tmp_path: Path, rows: LabelledRows) -> None:
+@pytest.fixture
+def doubled(tmp_path: Path, rows: LabelledRows) -> Path:
+    """A model of a type that its pipeline declares."""
     estimator = make_pipeline(Doubler(), *own_steps(rows)).fit(rows.features, rows.target)
-    directory = write(tmp_path / "model", estimator, rows, trusted_types=frozenset({DOUBLER}))
-
-    model = read_directory(directory, digest=model_digest(directory))
-
-    np.testing.assert_array_equal(model.predict(rows.features).labels, estimator.predict(rows.features))
+    return write(tmp_path / "model", estimator, rows, trusted_types=frozenset({DOUBLER}))
 
 
-def test_a_caller_may_trust_less_than_was_declared(tmp_path: Path, rows: LabelledRows) -> None:
-    estimator = make_pipeline(Doubler(), *own_steps(rows)).fit(rows.features, rows.target)
-    directory = write(tmp_path / "model", estimator, rows, trusted_types=frozenset({DOUBLER}))
+@pytest.mark.parametrize(
+    "trusted", [TOY.model_copy(update={"trusted_types": frozenset({DOUBLER})}), AS_THE_FILES_SAY]
+)
+def test_declared_types_are_stored_and_loaded(doubled: Path, rows: LabelledRows, trusted: Trust) -> None:
+    model = read_directory(doubled, digest=model_digest(doubled), trusted=trusted)
+
+    assert isinstance(model.estimator[0], Doubler)
+    assert len(model.predict(rows.features).labels) == len(rows.features)
+
+
+def test_a_model_whose_files_name_more_types_than_the_caller_trusts_is_refused(doubled: Path) -> None:
+    with pytest.raises(UntrustedModelError, match=f"asks to trust the types {DOUBLER}, which its pipeline"):
+        read_directory(doubled, digest=model_digest(doubled), trusted=TOY)
+
+
+def test_a_model_that_holds_more_types_than_the_caller_trusts_is_refused(doubled: Path) -> None:
+    change_details(doubled, trusted_types=[])
 
     with pytest.raises(UntrustedModelError, match=f"holds the types {DOUBLER}, which are not trusted"):
-        read_directory(directory, digest=model_digest(directory), trusted_types=())
+        read_directory(doubled, digest=model_digest(doubled), trusted=TOY)
+
+
+@pytest.mark.parametrize("lists", [{"trusted_types": "os.system"}, {"packages": [1]}, {"packages": None}])
+@pytest.mark.parametrize("trusted", [TOY, AS_THE_FILES_SAY])
+def test_lists_that_are_none_are_refused(directory: Path, lists: dict[str, Any], trusted: Trust) -> None:
+    change_details(directory, **lists)
+
+    with pytest.raises(UntrustedModelError, match="trusted_types or packages are no lists of names"):
+        read_directory(directory, digest=model_digest(directory), trusted=trusted)
+
+
+@pytest.mark.parametrize("metadata", ["text", ["mlops"], {"mlops": "text"}, {"mlops": ["task"]}])
+def test_details_that_are_none_are_refused(directory: Path, metadata: object) -> None:
+    content = yaml.safe_load((directory / "MLmodel").read_text())
+    (directory / "MLmodel").write_text(yaml.safe_dump({**content, "metadata": metadata}))
+
+    with pytest.raises(UntrustedModelError, match="was not stored by a train job"):
+        read_directory(directory, digest=model_digest(directory), trusted=TOY)
 
 
 def test_a_model_that_no_train_job_stored_is_refused(tmp_path: Path, estimator: object) -> None:
@@ -276,7 +310,7 @@ def test_a_model_that_no_train_job_stored_is_refused(tmp_path: Path, estimator: 
     )
 
     with pytest.raises(UntrustedModelError, match="was not stored by a train job"):
-        read_directory(folder, digest=model_digest(folder))
+        read_directory(folder, digest=model_digest(folder), trusted=TOY)
 
 
 @pytest.mark.parametrize(
@@ -309,6 +343,13 @@ def test_the_example_is_readable_by_anything(directory: Path) -> None:
     example = json.loads((directory / "input_example.json").read_text())
 
     assert example["columns"] == ["amount", "colour", "count", "member"]
+
+
+def change_details(directory: Path, **lists: Any) -> None:
+    """Change what a stored model's description says for a train job."""
+    content = yaml.safe_load((directory / "MLmodel").read_text())
+    content["metadata"]["mlops"].update(lists)
+    (directory / "MLmodel").write_text(yaml.safe_dump(content))
 
 
 def own_steps(rows: LabelledRows) -> list[Any]:

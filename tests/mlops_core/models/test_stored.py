@@ -15,9 +15,12 @@ from mlflow import MlflowClient
 import toy_models
 from mlops_core.errors import DeclarationError, RegistryUnavailableError, UntrustedModelError
 from mlops_core.models.stored import DIGEST_TAG, ModelRecord, load_model, log_model, model_digest
+from mlops_core.models.trust import TrustedCode
 from mlops_core.tracking import adopt_or_create_run, tracking_client
 from mlops_core.training.rows import LabelledRows
 from servers import MlflowServer
+
+TOY = TrustedCode.declared_by(toy_models.BINARY)
 
 
 def stored_files(client: MlflowClient, record: ModelRecord) -> Path:
@@ -28,7 +31,7 @@ def stored_files(client: MlflowClient, record: ModelRecord) -> Path:
 def test_a_stored_model_predicts_as_the_fitted_one(
     record: ModelRecord, estimator: Any, rows: LabelledRows, local_tracking_uri: str
 ) -> None:
-    model = load_model(record, tracking_uri=local_tracking_uri)
+    model = load_model(record, tracking_uri=local_tracking_uri, trusted=TOY)
 
     np.testing.assert_array_equal(
         model.predict(rows.features).scores,
@@ -85,7 +88,7 @@ def test_a_file_that_was_changed_on_the_server_is_refused(
     estimator_file.write_bytes(content)
 
     with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
-        load_model(record, tracking_uri=local_tracking_uri)
+        load_model(record, tracking_uri=local_tracking_uri, trusted=TOY)
 
 
 def test_another_models_files_are_refused(
@@ -105,14 +108,14 @@ def test_another_models_files_are_refused(
     )
 
     with pytest.raises(UntrustedModelError):
-        load_model(record.model_copy(update={"uri": other.uri}), tracking_uri=local_tracking_uri)
+        load_model(record.model_copy(update={"uri": other.uri}), tracking_uri=local_tracking_uri, trusted=TOY)
 
 
 def test_a_model_that_is_gone_is_named(record: ModelRecord, local_tracking_uri: str) -> None:
     gone = record.model_copy(update={"uri": "models:/m-00000000000000000000000000000000"})
 
     with pytest.raises(UntrustedModelError, match="MLflow gives no files of models:/m-0000"):
-        load_model(gone, tracking_uri=local_tracking_uri)
+        load_model(gone, tracking_uri=local_tracking_uri, trusted=TOY)
 
 
 def test_a_model_whose_files_are_gone_is_named(
@@ -121,7 +124,7 @@ def test_a_model_whose_files_are_gone_is_named(
     shutil.rmtree(stored_files(client, record))
 
     with pytest.raises(UntrustedModelError, match="MLflow gives no files of models:/m-"):
-        load_model(record, tracking_uri=local_tracking_uri)
+        load_model(record, tracking_uri=local_tracking_uri, trusted=TOY)
 
 
 @pytest.mark.parametrize("uri", ["models:/toy/1", "models:/toy@champion", "file:///etc", "runs:/1/model"])
@@ -129,13 +132,13 @@ def test_an_address_that_can_change_its_meaning_is_refused(
     record: ModelRecord, local_tracking_uri: str, uri: str
 ) -> None:
     with pytest.raises(UntrustedModelError, match="names no stored model"):
-        load_model(record.model_copy(update={"uri": uri}), tracking_uri=local_tracking_uri)
+        load_model(record.model_copy(update={"uri": uri}), tracking_uri=local_tracking_uri, trusted=TOY)
 
 
 def test_a_cached_model_needs_no_server(record: ModelRecord, local_tracking_uri: str, tmp_path: Path) -> None:
-    load_model(record, tracking_uri=local_tracking_uri, cache=tmp_path / "cache")
+    load_model(record, tracking_uri=local_tracking_uri, trusted=TOY, cache=tmp_path / "cache")
 
-    model = load_model(record, tracking_uri="http://127.0.0.1:1", cache=tmp_path / "cache")
+    model = load_model(record, tracking_uri="http://127.0.0.1:1", trusted=TOY, cache=tmp_path / "cache")
 
     assert model.digest == record.digest
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [record.digest]
@@ -144,10 +147,10 @@ def test_a_cached_model_needs_no_server(record: ModelRecord, local_tracking_uri:
 def test_a_damaged_cache_is_downloaded_again(
     record: ModelRecord, local_tracking_uri: str, tmp_path: Path
 ) -> None:
-    load_model(record, tracking_uri=local_tracking_uri, cache=tmp_path)
+    load_model(record, tracking_uri=local_tracking_uri, trusted=TOY, cache=tmp_path)
     (tmp_path / record.digest / "model.skops").write_bytes(b"damaged")
 
-    model = load_model(record, tracking_uri=local_tracking_uri, cache=tmp_path)
+    model = load_model(record, tracking_uri=local_tracking_uri, trusted=TOY, cache=tmp_path)
 
     assert model_digest(tmp_path / record.digest) == model.digest
 
@@ -158,7 +161,7 @@ def test_a_refused_download_never_enters_the_cache(
     (stored_files(client, record) / "requirements.txt").write_text("evil\n")
 
     with pytest.raises(UntrustedModelError):
-        load_model(record, tracking_uri=local_tracking_uri, cache=tmp_path)
+        load_model(record, tracking_uri=local_tracking_uri, trusted=TOY, cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,7 +187,7 @@ def test_a_model_survives_the_way_through_a_server(
         pipeline=toy_models.BINARY,
         input_example=rows.features.head(5),
     )
-    model = load_model(record, tracking_uri=mlflow_server.uri, cache=tmp_path)
+    model = load_model(record, tracking_uri=mlflow_server.uri, trusted=TOY, cache=tmp_path)
 
     # then
     np.testing.assert_array_equal(
@@ -192,9 +195,12 @@ def test_a_model_survives_the_way_through_a_server(
         estimator.predict_proba(rows.features)[:, 1],
     )
     with mlflow_server.down():
-        assert load_model(record, tracking_uri=mlflow_server.uri, cache=tmp_path).digest == record.digest
+        assert (
+            load_model(record, tracking_uri=mlflow_server.uri, trusted=TOY, cache=tmp_path).digest
+            == record.digest
+        )
         with pytest.raises(RegistryUnavailableError, match="download models:/m-"):
-            load_model(record, tracking_uri=mlflow_server.uri)
+            load_model(record, tracking_uri=mlflow_server.uri, trusted=TOY)
 
 
 @pytest.mark.integration

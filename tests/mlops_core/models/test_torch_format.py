@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from torch import nn
 
@@ -22,10 +23,12 @@ from mlops_core.errors import DeclarationError, UntrustedModelError
 from mlops_core.models.directory import model_digest, read_directory, write_directory
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.stored import load_model, log_model
+from mlops_core.models.trust import AS_THE_FILES_SAY, Trust, TrustedCode
 from mlops_core.pipeline import Pipeline
 from mlops_core.training.rows import LabelledRows, labelled_rows
 
 TABLE = toy_models.load("2013-02")
+TORCH = TrustedCode.declared_by(torch_models.BINARY)
 NETWORK = Path("data") / "network"
 
 
@@ -57,8 +60,8 @@ def write(
     return directory
 
 
-def read(directory: Path, **arguments: Any) -> LoadedModel:
-    return read_directory(directory, digest=model_digest(directory), **arguments)
+def read(directory: Path, *, trusted: Trust = TORCH) -> LoadedModel:
+    return read_directory(directory, digest=model_digest(directory), trusted=trusted)
 
 
 def describe(directory: Path, **changes: Any) -> None:
@@ -121,12 +124,14 @@ def test_it_comes_back_from_the_tracking_store(
         features=rows.types,
     )
 
-    model = load_model(record, tracking_uri=local_tracking_uri)
+    model = load_model(record, tracking_uri=local_tracking_uri, trusted=TORCH)
 
     assert model.predict(rows.features).scores.shape == (len(rows.features),)
     assert client.get_logged_model(record.model_id).params["estimator.width"] == "6"
-    with pytest.raises(UntrustedModelError, match="lies outside the packages mlops_core;"):
-        load_model(record, tracking_uri=local_tracking_uri, packages=())
+    with pytest.raises(
+        UntrustedModelError, match="asks to trust the packages torch_models, toy_models, which"
+    ):
+        load_model(record, tracking_uri=local_tracking_uri, trusted=TrustedCode())
 
 
 @pytest.mark.parametrize("name", ["MLmodel", "data/network/weights.pt", "data/network/network.json"])
@@ -137,7 +142,7 @@ def test_a_changed_byte_in_any_file_is_refused(directory: Path, name: str) -> No
     (directory / name).write_bytes(content)
 
     with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
-        read_directory(directory, digest=digest)
+        read_directory(directory, digest=digest, trusted=TORCH)
 
 
 def test_a_pickle_in_the_place_of_the_weights_is_not_run(directory: Path, tmp_path: Path) -> None:
@@ -187,16 +192,22 @@ def test_a_foreign_class_is_not_stored_unless_it_is_declared(tmp_path: Path, row
     declared = elsewhere.model_copy(update={"trusted_types": frozenset({"torch_models.Network"})})
     directory = write(tmp_path / "stored", network(), rows, pipeline=declared)
 
+    assert read(directory, trusted=TrustedCode.declared_by(declared)).classes == (0, 1)
+    with pytest.raises(UntrustedModelError, match=r"asks to trust the types torch_models\.Network"):
+        read(directory, trusted=TrustedCode.declared_by(elsewhere))
+
+
+def test_a_class_of_a_package_that_the_caller_does_not_trust_is_refused(directory: Path) -> None:
+    path = directory / "MLmodel"
+    content = yaml.safe_load(path.read_text())
+    content["metadata"]["mlops"]["packages"] = []
+    path.write_text(yaml.safe_dump(content))
+
     assert read(directory).classes == (0, 1)
-    with pytest.raises(UntrustedModelError, match="lies outside the packages"):
-        read(directory, trusted_types=())
-
-
-def test_whoever_loads_may_name_the_packages_instead_of_the_file(directory: Path) -> None:
-    assert read(directory, packages=("torch_models",)).classes == (0, 1)
-
     with pytest.raises(UntrustedModelError, match="lies outside the packages mlops_core;"):
-        read(directory, packages=())
+        read(directory, trusted=TrustedCode())
+    with pytest.raises(UntrustedModelError, match="lies outside the packages mlops_core;"):
+        read(directory, trusted=AS_THE_FILES_SAY)
 
 
 def test_a_class_that_no_import_finds_is_refused(tmp_path: Path, rows: LabelledRows) -> None:
@@ -308,8 +319,9 @@ def test_loading_a_model_of_scikit_learn_imports_no_torch(
     code = (
         "import sys, pathlib, mlops_core.serving.app, mlops_core.models.stored\n"
         "from mlops_core.models.directory import model_digest, read_directory\n"
+        "from mlops_core.models.trust import AS_THE_FILES_SAY\n"
         "folder = pathlib.Path(sys.argv[1])\n"
-        "model = read_directory(folder, digest=model_digest(folder))\n"
+        "model = read_directory(folder, digest=model_digest(folder), trusted=AS_THE_FILES_SAY)\n"
         "model.predict(model.input_example)\n"
         "print('torch' in sys.modules)\n"
     )

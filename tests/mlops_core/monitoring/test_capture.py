@@ -9,6 +9,7 @@ from mlops_core.errors import ProfileMissingError, UntrustedModelError
 from mlops_core.evaluation.evidence import log_evidence
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.loaded import LoadedModel
+from mlops_core.models.trust import TrustedCode
 from mlops_core.monitoring import capture
 from mlops_core.monitoring.capture import capture_profile, profile_of
 from mlops_core.monitoring.profile import ReferenceProfile, read_profile
@@ -49,12 +50,17 @@ def evaluated(
     )
     loaded: list[str] = []
 
-    def load(reference: Any, **_: Any) -> LoadedModel:
+    def load_signed(reference: Any, *, tracking_uri: str) -> LoadedModel:
+        assert tracking_uri == tracking.tracking_uri
         loaded.append(reference.digest)
         return examples.model()
 
-    monkeypatch.setattr(capture, "load_model", load)
-    monkeypatch.setattr(capture, "load_version", load)
+    def load_unsigned(reference: Any, *, tracking_uri: str, trusted: TrustedCode) -> LoadedModel:
+        assert trusted == TrustedCode.declared_by(examples.pipeline())
+        return load_signed(reference, tracking_uri=tracking_uri)
+
+    monkeypatch.setattr(capture, "load_model", load_unsigned)
+    monkeypatch.setattr(capture, "load_version", load_signed)
     monkeypatch.setattr(LoadedModel, "predict", lambda model, frame: model.estimator.predict(frame))
     version = examples.version.model_copy(
         update={"run_id": run_id, "evidence_digest": report.digest(), "digest": stored.digest}

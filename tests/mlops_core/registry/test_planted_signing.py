@@ -1,8 +1,11 @@
 """Planted models: each way to bring in another one than was signed, and the words that keep it out."""
 
+import functools
 import io
 import json
 import pickle
+import sys
+import timeit
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,21 +17,26 @@ import skops.io
 import torch
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+import airflow_mlops
+import mlops_core
 import torch_models
 import toy_models
 from mlops_core.errors import MlopsError, SigningKeyError, UntrustedModelError
 from mlops_core.models.directory import model_digest
-from mlops_core.models.stored import log_model
+from mlops_core.models.stored import load_model, log_model
+from mlops_core.models.trust import TrustedCode
 from mlops_core.models.version import check_version, load_version
 from mlops_core.pipeline import Pipeline
 from mlops_core.registry.records import VersionRecord
 from mlops_core.signing.signer import Signer
 from mlops_core.tracking import adopt_or_create_run, tracking_client
-from mlops_core.training.rows import LabelledRows, labelled_rows
 from signing_keys import signed
+from stored_examples import binary_rows, network, trees
 
-_ROWS = labelled_rows(toy_models.load("2013-01"), pipeline=toy_models.BINARY)
+_ROWS = binary_rows()
 _CHANGED = "they were changed after they were stored"
 _NO_FIT = "does not fit its signature"
 
@@ -58,8 +66,8 @@ class Place:
         self.tracking_uri = tracking_uri
         self._name = name
         self._estimators = {
-            "skops": (toy_models.fit_trees(_ROWS.features, _ROWS.target, seed=1), toy_models.BINARY),
-            "torch": (_network(), torch_models.BINARY),
+            "skops": (trees(_ROWS), toy_models.BINARY),
+            "torch": (network(), torch_models.BINARY),
         }
 
     def version(self, number: int = 1, *, stored_as: str = "skops") -> VersionRecord:
@@ -84,10 +92,13 @@ class Place:
         path.write_text(yaml.safe_dump(content))
         return self.signed_anew(version)
 
-
-def _network() -> torch_models.Network:
-    torch.manual_seed(0)
-    return torch_models.Network(colours=list(torch_models.COLOURS), outputs=2)
+    def self_trusting(self, version: VersionRecord, **lists: list[str]) -> VersionRecord:
+        """Have the model's own files name what it may be built from, and have them signed."""
+        path = self.files(version) / "MLmodel"
+        content = yaml.safe_load(path.read_text())
+        content["metadata"]["mlops"].update(lists)
+        path.write_text(yaml.safe_dump(content))
+        return self.signed_anew(version)
 
 
 def _stored(
@@ -97,14 +108,13 @@ def _stored(
     run_id = adopt_or_create_run(
         client, experiment="planted", operation_key=f"{name}/{number}", run_name=name, tags={}
     )
-    rows: LabelledRows = _ROWS
     model = log_model(
         client,
         run_id=run_id,
         estimator=estimator,
         pipeline=pipeline,
-        input_example=rows.features.head(5),
-        features=rows.types,
+        input_example=_ROWS.features.head(5),
+        features=_ROWS.types,
     )
     return signed(
         VersionRecord(
@@ -328,6 +338,37 @@ def _class_of_another_package(place: Place) -> VersionRecord:
     return place.signed_anew(version)
 
 
+def _any_python(place: Place) -> VersionRecord:
+    """Plant a step that runs a text as Python: ``timeit.timeit`` runs its second argument before it times."""
+    version = place.version()
+    run = functools.partial(timeit.timeit, "pass", f"open({str(place.exploded)!r}, 'w').close()")
+    planted = make_pipeline(FunctionTransformer(run), trees(_ROWS))
+    (place.files(version) / "model.skops").write_bytes(skops.io.dumps(planted))
+    return place.signed_anew(version)
+
+
+def _any_python_trusted_by_itself(place: Place) -> VersionRecord:
+    return place.self_trusting(_any_python(place), trusted_types=["timeit.timeit"])
+
+
+def _module_elsewhere(place: Place) -> VersionRecord:
+    """Plant a class whose module runs code when it is imported."""
+    version = place.version(stored_as="torch")
+    path = place.files(version) / "data" / "network" / "network.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "class": "elsewhere:Network"}))
+    code = f"open({str(place.exploded)!r}, 'w').close()\nfrom torch_models import Network\n"
+    (place.exploded.parent / "elsewhere.py").write_text(code)
+    return place.signed_anew(version)
+
+
+def _package_trusted_by_itself(place: Place) -> VersionRecord:
+    return place.self_trusting(_module_elsewhere(place), packages=["elsewhere", "torch_models"])
+
+
+def _class_trusted_by_itself(place: Place) -> VersionRecord:
+    return place.self_trusting(_module_elsewhere(place), trusted_types=["elsewhere.Network"])
+
+
 _PLANTED: dict[str, tuple[Callable[[Place], VersionRecord], str]] = {
     "a tampered file": (_tampered, _CHANGED),
     "an extra file": (_extra_file, _CHANGED),
@@ -365,6 +406,13 @@ _PLANTED: dict[str, tuple[Callable[[Place], VersionRecord], str]] = {
     "a pickle in the place of the estimator": (_pickle_as_skops, "is no model in the format 'skops'"),
     "a pickle in the place of the weights": (_pickle_as_weights, "the stored weights are no tensors"),
     "a class of another package": (_class_of_another_package, "lies outside the packages"),
+    "a step that runs any Python": (_any_python, r"holds the types timeit\.timeit, which are not trusted"),
+    "a module that runs code": (_module_elsewhere, "elsewhere:Network lies outside the packages"),
+}
+_SELF_TRUSTING: dict[str, tuple[Callable[[Place], VersionRecord], str]] = {
+    "a step that runs any Python": (_any_python_trusted_by_itself, r"to trust the types timeit\.timeit, "),
+    "a package": (_package_trusted_by_itself, "to trust the packages elsewhere, which hold none"),
+    "a class": (_class_trusted_by_itself, r"to trust the types elsewhere\.Network, which its"),
 }
 
 
@@ -381,6 +429,37 @@ def test_a_planted_model_is_not_loaded(place: Place, planted: str) -> None:
     with pytest.raises(UntrustedModelError, match=words):
         load_version(version, tracking_uri=place.tracking_uri)
     assert not place.exploded.exists()
+
+
+@pytest.mark.parametrize("planted", _SELF_TRUSTING)
+def test_a_model_that_is_not_signed_yet_cannot_say_itself_what_to_trust(
+    place: Place, planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant, words = _SELF_TRUSTING[planted]
+    model = plant(place)
+    pipeline = torch_models.BINARY if model.model == torch_models.BINARY.name else toy_models.BINARY
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "elsewhere", raising=False)
+
+    with pytest.raises(UntrustedModelError, match=words):
+        load_model(model, tracking_uri=place.tracking_uri, trusted=TrustedCode.declared_by(pipeline)).predict(
+            _ROWS.features
+        )
+    assert not place.exploded.exists()
+
+
+def test_only_what_is_verified_or_handed_to_mlflow_is_believed() -> None:
+    library = Path(mlops_core.__file__).parent
+    places = (library, Path(airflow_mlops.__file__).parent)
+    believing = {
+        path.relative_to(library).as_posix()
+        for folder in places
+        for path in folder.rglob("*.py")
+        if "trusted=AS_THE_FILES_SAY" in path.read_text()
+    }
+
+    # The last one is MLflow's own way to load, which verifies nothing and which no code here takes.
+    assert believing == {"models/version.py", "reproduction/reproduce.py", "models/pyfunc.py"}
 
 
 @pytest.mark.parametrize("stored_as", ["skops", "torch"])

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_core.evaluation.catalogue import Task
 from mlops_core.models.loaded import LoadedModel
+from mlops_core.models.trust import TrustedCode
 from mlops_core.reproduction.comparison import (
     StoredModel,
     differing_files,
@@ -53,15 +54,53 @@ def difference(first: LoadedModel, second: LoadedModel, rows: pd.DataFrame = ROW
 
 
 @pytest.mark.parametrize(
-    ("moved", "within"), [(0.0, True), (TOLERANCE / 2, True), (TOLERANCE * 2, False), (0.01, False)]
+    ("moved", "within"), [(0.0, True), (-TOLERANCE / 2, True), (-TOLERANCE * 2, False), (-0.01, False)]
 )
 def test_scores_may_lie_apart_by_the_tolerance(moved: float, within: bool) -> None:
     found = difference(model(0), model(moved))
 
-    assert found.largest == pytest.approx(moved)
-    assert found.mean == pytest.approx(moved)
+    assert found.largest == pytest.approx(-moved)
+    assert found.mean == pytest.approx(-moved)
     assert found.within_tolerance is within
-    assert (found.rows, found.changed_labels) == (3, int(moved > 0))
+    assert (found.rows, found.changed_labels) == (3, 0)
+
+
+def test_a_label_that_changes_is_never_within_the_tolerance() -> None:
+    found = difference(model(0), model(TOLERANCE / 2))
+
+    assert found.largest == pytest.approx(TOLERANCE / 2)
+    assert found.changed_labels == 1
+    assert not found.within_tolerance
+
+
+def test_the_values_of_a_regression_are_no_labels() -> None:
+    class Plain:
+        def __init__(self, moved: float) -> None:
+            self.moved = moved
+
+        def predict(self, features: pd.DataFrame) -> np.ndarray:
+            return features["a"].to_numpy() + self.moved
+
+    first, second = (
+        LoadedModel.of(
+            Plain(moved), task=Task.REGRESSION, features={"a": "double"}, input_example=ROWS, digest=""
+        )
+        for moved in (0, TOLERANCE / 2)
+    )
+
+    found = difference(first, second)
+
+    assert found.largest == pytest.approx(TOLERANCE / 2)
+    assert (found.changed_labels, found.within_tolerance) == (0, True)
+
+
+@pytest.mark.parametrize(("changed", "within"), [(0, True), (1, False), (100, False)])
+def test_equal_scores_with_other_labels_are_not_equal(changed: int, within: bool) -> None:
+    found = PredictionDifference(
+        rows_of="held-out rows", rows=100, largest=0.0, mean=0.0, changed_labels=changed
+    )
+
+    assert found.within_tolerance is within
 
 
 @pytest.mark.parametrize(
@@ -82,8 +121,13 @@ def test_scores_that_cannot_be_compared_are_never_equal(second: LoadedModel, row
 
 
 def test_files_differ_by_content_and_by_being_there() -> None:
-    first = StoredModel(model=model(0), files={"MLmodel": "1", "model.skops": "2", "old.txt": "3"})
-    second = StoredModel(model=model(0), files={"MLmodel": "1", "model.skops": "9", "new.txt": "3"})
+    first, second = (
+        StoredModel(model=model(0), files=files, named=TrustedCode())
+        for files in (
+            {"MLmodel": "1", "model.skops": "2", "old.txt": "3"},
+            {"MLmodel": "1", "model.skops": "9", "new.txt": "3"},
+        )
+    )
 
     assert differing_files(first, second) == ("model.skops", "new.txt", "old.txt")
     assert first.content != second.content

@@ -18,9 +18,13 @@ from mlops_core.errors import (
     UntrustedModelError,
 )
 from mlops_core.models.content import CONTENT_DIGEST_TAG
+from mlops_core.models.stored import ModelReference
+from mlops_core.models.trust import AS_THE_FILES_SAY, Trust, TrustedCode
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import PipelineRecord, VersionRecord
 from mlops_core.reports import ReportStore
+from mlops_core.reproduction import reproduce as reproduction
+from mlops_core.reproduction.comparison import StoredModel, fetch
 from mlops_core.reproduction.reproduce import REPRODUCES_TAG, reproduce_and_report
 from mlops_core.training.job import TrainJob
 from mlops_core.training.run import ENVIRONMENT_FILE, JOB_DIGEST_TAG, JOB_FILE
@@ -93,6 +97,27 @@ def test_the_second_fit_is_a_run_of_its_own_away_from_the_candidates(
     assert client.get_experiment(run.info.experiment_id).name == "toy_binary/reproduction"
     candidates = client.get_experiment(client.get_run(toy.run_id).info.experiment_id)
     assert candidates.name == "toy_binary"
+
+
+def test_the_second_model_may_need_what_the_first_or_the_declaration_names_and_no_more(
+    toy: VersionRecord, again: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Trust] = []
+
+    def noted(reference: ModelReference, *, tracking_uri: str, trusted: Trust) -> StoredModel:
+        asked.append(trusted)
+        return fetch(reference, tracking_uri=tracking_uri, trusted=trusted)
+
+    by_now = toy_models.BINARY.model_copy(update={"trusted_types": frozenset({"here.Type"})})
+    by_now = by_now.model_copy(update={"loader": "here:load", "labels": None, "expectations": None})
+    monkeypatch.setattr(reproduction, "load_pipeline", lambda _: by_now.model_copy(update={"candidates": ()}))
+    monkeypatch.setattr(reproduction, "fetch", noted)
+
+    again(toy)
+
+    packages = frozenset({"here", "toy_models"})
+    either = TrustedCode(trusted_types=frozenset({"here.Type"}), packages=packages)
+    assert asked == [AS_THE_FILES_SAY, either]
 
 
 def test_asked_again_under_the_same_key_it_answers_with_the_same_run(toy: VersionRecord, again: Any) -> None:

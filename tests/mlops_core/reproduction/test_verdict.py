@@ -9,6 +9,7 @@ import toy_models
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.models.directory import model_digest, read_directory, write_directory
 from mlops_core.models.record import ModelRecord
+from mlops_core.models.trust import TrustedCode
 from mlops_core.pipeline import HoldoutSplit
 from mlops_core.registry.records import VersionRecord
 from mlops_core.reproduction.comparison import StoredModel
@@ -66,10 +67,13 @@ def fitted(store: SnapshotStore, tmp_path: Path) -> Any:
         result = TrainResult(
             candidate="trees", run_id=name, model=record, parameters={}, rows=190, fit_seconds=1.0
         )
-        loaded = read_directory(folder, digest=model_digest(folder))
+        trusted = TrustedCode.declared_by(toy_models.BINARY)
+        loaded = read_directory(folder, digest=model_digest(folder), trusted=trusted)
         return Fitted(
             fit=FitRecord(job=job, environment=ENVIRONMENT.model_copy(update=environment), result=result),
-            stored=StoredModel(model=loaded, files={"MLmodel": "1", "model.skops": f"{code} {seed}"}),
+            stored=StoredModel(
+                model=loaded, files={"MLmodel": "1", "model.skops": f"{code} {seed}"}, named=trusted
+            ),
             parameters={"estimator.seed": str(seed)},
         )
 

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mlops_core.errors import VerificationError
 from mlops_core.models.stored import LoadedModel, load_model, log_model
+from mlops_core.models.trust import AS_THE_FILES_SAY
 from mlops_core.pipeline import AbsoluteGate, Candidate, Pipeline
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import Deployment, VersionRecord
@@ -93,7 +94,7 @@ class Production:
         return self._deploy(transition.version, transition.generation)
 
     def load(self, version: int) -> LoadedModel:
-        return load_model(self.records[version], tracking_uri=self.tracking_uri)
+        return load_model(self.records[version], tracking_uri=self.tracking_uri, trusted=AS_THE_FILES_SAY)
 
     def verify(self, deployment: Deployment, server: ModelServerProcess, *, timeout_s: float = 60.0) -> None:
         verify_deployment(

@@ -16,7 +16,6 @@ from mlflow.entities import Run
 import odd_models
 import toy_models
 from mlops_core.errors import RegistryUnavailableError, UntrustedModelError
-from mlops_core.models.stored import load_model
 from mlops_core.tracking import tracking_client
 from mlops_core.training import run as tracked
 from mlops_core.training import train as training
@@ -24,6 +23,7 @@ from mlops_core.training.__main__ import SUCCEEDED, main
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
 from servers import MlflowServer
+from trained_models import load_trained
 
 pytestmark = pytest.mark.integration
 MakeJob = Callable[..., TrainJob]
@@ -62,7 +62,7 @@ def assert_one_run_with_one_model(client: MlflowClient, job: TrainJob, result: T
     assert run.info.run_id == result.run_id
     assert run.info.status == "FINISHED"
     assert models_of(client, run) == [result.model.model_id]
-    model = load_model(result.model, tracking_uri=job.tracking_uri)
+    model = load_trained(result, job)
     assert np.isfinite(model.predict(toy_models.load("2013-03").to_pandas()).scores).all()
 
 
@@ -160,4 +160,4 @@ def test_a_file_that_was_changed_in_the_servers_store_is_refused(
     estimator.write_bytes(content)
 
     with pytest.raises(UntrustedModelError, match="they were changed after they were stored"):
-        load_model(result.model, tracking_uri=job.tracking_uri)
+        load_trained(result, job)

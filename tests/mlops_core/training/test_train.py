@@ -22,11 +22,12 @@ from mlops_core.errors import (
     EvaluationError,
     RegistryUnavailableError,
 )
-from mlops_core.models.stored import DIGEST_TAG, load_model
+from mlops_core.models.stored import DIGEST_TAG
 from mlops_core.training import run as tracked
 from mlops_core.training import train as training
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
+from trained_models import load_trained
 
 MakeJob = Callable[..., TrainJob]
 FRAME = toy_models.load("2013-03").to_pandas()
@@ -57,7 +58,7 @@ def models_of(client: MlflowClient, run_id: str) -> list[str]:
 
 
 def scores(result: TrainResult, job: TrainJob) -> np.ndarray:
-    return load_model(result.model, tracking_uri=job.tracking_uri).predict(FRAME).scores
+    return load_trained(result, job).predict(FRAME).scores
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_every_task_trains_and_its_model_predicts(make_job: MakeJob, pipeline: A
 
     result = train(job)
 
-    model = load_model(result.model, tracking_uri=job.tracking_uri)
+    model = load_trained(result, job)
     assert model.task is pipeline.task
     assert np.isfinite(model.predict(FRAME).scores).all()
     assert TrainResult.model_validate_json(result.model_dump_json()) == result
@@ -176,7 +177,7 @@ def test_draws_from_global_generators_are_seeded_too(make_job: MakeJob, tmp_path
 def test_a_fit_that_changes_its_arguments_changes_nothing_else(make_job: MakeJob) -> None:
     job = odd(make_job, "rough")
 
-    model = load_model(train(job).model, tracking_uri=job.tracking_uri)
+    model = load_trained(train(job), job)
 
     assert (model.input_example["amount"] != 0).any()
 
@@ -380,7 +381,7 @@ def test_the_fits_own_error_is_raised_although_the_server_is_gone_too(
         ({"parameters": {"depth": 3}}, "cannot be called with .* depth"),
         ({"reference": "toy_models:NOTHING"}, "has no 'NOTHING'"),
         ({"reference": "no_such_module:PIPELINE"}, "cannot import 'no_such_module'"),
-        ({"reference": "odd_models:NO_PIPELINE"}, "is a str, not a Pipeline"),
+        ({"reference": "odd_models:NO_PIPELINE"}, "is a str; it must be a Pipeline"),
         ({"pipeline": "flight_delay"}, "the job is for pipeline 'flight_delay'"),
     ],
 )

@@ -18,6 +18,7 @@ from mlops_core.evaluation.serving_trial import EXIT_UNAVAILABLE, TrialAnswer, T
 from mlops_core.models.frames import conform
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.records import answers_of, records_of
+from mlops_core.models.trust import TrustedCode
 from mlops_core.policies import ServingPolicy
 
 _TIMEOUT_SECONDS = 300.0
@@ -46,6 +47,7 @@ def measure(examination: Examination) -> Finding:
     with tempfile.TemporaryDirectory(prefix="mlops-trial-") as folder:
         order = TrialOrder(
             model=examination.challenger.record,
+            trusted=TrustedCode.declared_by(examination.pipeline),
             tracking_uri=examination.tracking_uri,
             folder=str(Path(folder) / "models"),
             requests=_requests(frame, policy=policy, seed=examination.pipeline.seed, model=model),

@@ -12,6 +12,7 @@ from mlops_core.cli.main import app
 from mlops_core.cli.reproduction import command
 from mlops_core.models.record import ModelRecord
 from mlops_core.reproduction.report import ReproductionReport
+from mlops_core.reproduction.reproduce import reproduce_and_report
 
 
 @pytest.fixture
@@ -89,8 +90,12 @@ def test_each_call_asks_for_a_fit_of_its_own(asked: list[dict[str, Any]]) -> Non
     assert asked[0]["operation_key"] != asked[1]["operation_key"]
 
 
-def test_an_unknown_environment_is_used_wrongly(asked: list[dict[str, Any]]) -> None:
+def test_an_unknown_environment_is_used_wrongly(
+    asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "reproduce_and_report", reproduce_and_report)
+
     code, output = run("toy", "2", "--environment", "yesterday")
 
     assert (code, asked) == (2, [])
-    assert "--environment is 'yesterday'; give recorded or current" in output
+    assert "the environment is 'yesterday'; give recorded or current" in output

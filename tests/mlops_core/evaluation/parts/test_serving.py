@@ -20,6 +20,7 @@ from mlops_core.evaluation.sections import ServingSection
 from mlops_core.evaluation.serving_trial import TrialAnswer, TrialOrder
 from mlops_core.models.loaded import Predictions
 from mlops_core.models.stored import load_model, log_model
+from mlops_core.models.trust import TrustedCode
 from mlops_core.pipeline import EvaluationPolicy, ServingPolicy
 from mlops_core.tracking import adopt_or_create_run, tracking_client
 from mlops_core.training.rows import labelled_rows
@@ -83,6 +84,17 @@ def test_quantiles_and_sizes_are_those_of_the_process(store: SnapshotStore, tria
     assert (section.load_seconds, section.peak_memory_mb, section.size_bytes) == (2.0, 300.0, 1500)
     assert section.skew.model_dump() == {"rows": 3, "largest_difference": 0.0, "differing_labels": 0}
     assert trial["order"].tracking_uri == "http://mlflow"
+
+
+def test_the_order_says_what_the_model_may_be_built_from(store: SnapshotStore, trial: dict[str, Any]) -> None:
+    found = examined(store)
+    declared = found.pipeline.model_copy(update={"trusted_types": frozenset({"own.Type"})})
+    object.__setattr__(found, "pipeline", declared)
+
+    measure(found)
+
+    assert trial["order"].trusted == TrustedCode.declared_by(declared)
+    assert trial["order"].trusted.trusted_types == {"own.Type"}
 
 
 def test_requests_are_held_out_rows_each_once_before_any_twice(
@@ -268,7 +280,7 @@ def test_the_process_is_clean_and_has_one_thread(tmp_path: Path, monkeypatch: py
         "sys.exit(json.dumps(facts))"
     )
     process(tmp_path, source, monkeypatch)
-    order = TrialOrder(model=_record(), tracking_uri="", folder="", requests=())
+    order = TrialOrder(model=_record(), trusted=TrustedCode(), tracking_uri="", folder="", requests=())
 
     with pytest.raises(EvaluationError, match=r'it said last: \["1", \[\]\]$'):
         serving._run(order, folder=tmp_path)
@@ -301,7 +313,8 @@ def test_a_stored_model_is_served_from_a_clean_process_as_it_is_here(
         input_example=rows.features.head(5),
         features=rows.types,
     )
-    model = load_model(record, tracking_uri=local_tracking_uri)
+    trusted = TrustedCode.declared_by(declared)
+    model = load_model(record, tracking_uri=local_tracking_uri, trusted=trusted)
     found = examination(declared, model, store=store, record=record, tracking_uri=local_tracking_uri)
 
     section = measure(found).document

@@ -16,7 +16,6 @@ import torch_models
 import torch_process
 import toy_models
 from mlops_core.errors import DeclarationError, EvaluationError, RegistryUnavailableError
-from mlops_core.models.stored import load_model
 from mlops_core.tracking import tracking_client
 from mlops_core.training.context import CHECKPOINTS_VARIABLE
 from mlops_core.training.failure import read_error
@@ -24,6 +23,7 @@ from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.torch import progress
 from mlops_core.training.train import train
 from servers import MlflowServer
+from trained_models import load_trained
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,7 +49,7 @@ def make_job(
 
 
 def scores(result: TrainResult, job: TrainJob) -> np.ndarray:
-    return load_model(result.model, tracking_uri=job.tracking_uri).predict(FRAME).scores
+    return load_trained(result, job).predict(FRAME).scores
 
 
 def history(job: TrainJob, run_id: str, name: str) -> list[tuple[int, float]]:

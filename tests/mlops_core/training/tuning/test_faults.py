@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 
 import tuning_models
 import tuning_process
-from mlops_core.models.stored import load_model
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
 from mlops_core.training.tuning.documents import Tuning
+from trained_models import load_trained
 
 pytestmark = pytest.mark.integration
 MakeJob = Callable[..., TrainJob]
@@ -28,7 +28,7 @@ def trials_of(client: MlflowClient, result: TrainResult, folder: Path) -> list[d
 
 
 def scores(job: TrainJob, result: TrainResult) -> list[float]:
-    model = load_model(result.model, tracking_uri=job.tracking_uri)
+    model = load_trained(result, job)
     return list(model.predict(tuning_models.load("2013-05").to_pandas()).scores)
 
 

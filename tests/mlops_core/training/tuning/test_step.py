@@ -11,13 +11,13 @@ from mlflow import MlflowClient
 import tuning_models
 from mlops_core.data.documents import PartitionEntry
 from mlops_core.errors import DeclarationError, EvaluationError
-from mlops_core.models.stored import load_model
 from mlops_core.training.context import TrainingContext, checkpoint_folder
 from mlops_core.training.job import TrainJob
 from mlops_core.training.rows import LabelledRows
 from mlops_core.training.train import train
 from mlops_core.training.tuning.documents import CrossValidation, Tuning
 from mlops_core.training.tuning.step import choose_parameters
+from trained_models import load_trained
 
 MakeJob = Callable[..., TrainJob]
 
@@ -36,7 +36,7 @@ def test_the_model_is_fitted_with_the_best_parameters_on_all_training_rows(
     assert result.tuning is not None
     assert result.parameters == {"kind": "plain", **result.tuning.parameters}
     assert len(fits[-1]) == result.rows == 16
-    model = load_model(result.model, tracking_uri=asked.tracking_uri)
+    model = load_trained(result, asked)
     predicted = model.predict(tuning_models.load("2013-05").to_pandas()).scores
     assert set(predicted) == {result.tuning.parameters["value"]}
     assert result.training_metrics["mae"] == pytest.approx(result.tuning.score)
@@ -155,7 +155,7 @@ def test_features_that_are_not_declared_do_not_include_the_partition(job: MakeJo
     result = train(job("plain"))
 
     # The declaration names no features, so every column would be one.
-    model = load_model(result.model, tracking_uri=job("plain").tracking_uri)
+    model = load_trained(result, job("plain"))
     assert list(model.features) == ["place"]
 
 
