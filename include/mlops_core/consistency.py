@@ -20,6 +20,9 @@ from mlops_core.runners import Docker
 if TYPE_CHECKING:
     from mlops_core.pipeline import Candidate, Pipeline
 
+_MOST_RESAMPLES = 100_000
+"""Drawn for the comparison with the champion, at most: it must end in time whatever is declared."""
+
 _EXAMINED_BY = {
     "slice": "slices",
     "fairness": "fairness",
@@ -37,6 +40,7 @@ def problems_of(pipeline: "Pipeline") -> Iterator[str]:
     """Return what is wrong across the fields of a declaration."""
     yield from _candidate_problems(pipeline)
     yield from _gate_problems(pipeline)
+    yield from _comparison_problems(pipeline)
     yield from _examination_problems(pipeline)
     yield from _risk_problems(pipeline)
     yield from _column_problems(pipeline)
@@ -115,6 +119,17 @@ def _bounds_the_bad_side(gate: Gate, metric: Metric, *, kind: str) -> bool:
     if not isinstance(gate, AbsoluteGate | SliceGate) or (gate.kind, gate.metric) != (kind, metric.name):
         return False
     return gate.maximum is None if metric.greater_is_better else gate.minimum is None
+
+
+def _comparison_problems(pipeline: "Pipeline") -> Iterator[str]:
+    count, declared = len(pipeline.candidates), pipeline.evaluation
+    needed = declared.for_best_of(count)
+    if needed.resamples > _MOST_RESAMPLES:
+        yield (
+            f"evaluation.confidence: the best of {count} candidates would be compared with the champion by"
+            f" {needed.resamples:,} resamples, at most {_MOST_RESAMPLES:,} are drawn; lower the confidence,"
+            f" or declare fewer candidates (got {declared.confidence})"
+        )
 
 
 def _examination_problems(pipeline: "Pipeline") -> Iterator[str]:

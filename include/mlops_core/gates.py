@@ -40,7 +40,8 @@ class ChampionGate(Declaration):
     """The challenger must not be worse than the champion by ``margin`` or more on the same rows.
 
     Non-inferiority by paired bootstrap: it passes when the lower confidence limit of the improvement (signed
-    so that more is better) lies above ``-margin``. A margin of 0 asks for proof that it is better.
+    so that more is better) lies above ``-margin``. A margin of 0 asks for proof that it is better. The limit
+    of the best of several candidates is corrected for the choice, see ``EvaluationPolicy.for_best_of``.
     """
 
     kind: Literal["champion"] = "champion"
@@ -76,6 +77,8 @@ class FairnessGate(Declaration):
     """A fairness measure over the groups of one sensitive attribute must reach its bound.
 
     ``maximum`` bounds a difference, ``minimum`` the ratio of disparate impact (0.8 is the four-fifths rule).
+    A group of fewer than ``evaluation.fairness.minimum_rows`` rows is not compared. Neither are rare values
+    that were pooled. The gate refuses over them, unless ``small_groups`` is ``leave_out``.
     """
 
     kind: Literal["fairness"] = "fairness"
@@ -83,6 +86,7 @@ class FairnessGate(Declaration):
     attribute: ColumnName
     minimum: float | None = Field(default=None, ge=0, le=1)
     maximum: float | None = Field(default=None, ge=0, le=1)
+    small_groups: Literal["refuse", "leave_out"] = "refuse"
 
     @model_validator(mode="after")
     def _has_the_right_bound(self) -> Self:

@@ -1,5 +1,6 @@
 """What a pipeline declares beside its functions and gates: how it is judged, watched and kept. Light."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -16,6 +17,10 @@ REQUIRED_GATES: dict[Risk, frozenset[str]] = {
     "high": frozenset({"champion", "leakage", "skew", "slice", "fairness", "calibration", "robustness"}),
 }
 """Kinds of gates that a pipeline of each risk must declare; calibration of classifiers alone."""
+
+
+_TAIL_RESAMPLES = 10
+"""Beyond each limit of the best candidate's comparison, at least: fewer would leave the limit to chance."""
 
 
 class SlicePolicy(Declaration):
@@ -36,7 +41,9 @@ class FairnessPolicy(Declaration):
     """Which columns are sensitive. They need not be features."""
 
     sensitive: tuple[ColumnName, ...] = Field(min_length=1)
-    minimum_rows: int = Field(default=50, ge=10, description="Groups with fewer rows are named, not compared")
+    minimum_rows: int = Field(
+        default=50, ge=10, description="Groups with fewer rows are not compared, and a gate refuses over them"
+    )
 
 
 class ExplanationPolicy(Declaration):
@@ -123,6 +130,29 @@ class EvaluationPolicy(Declaration):
         default=10, ge=1, description="Decisions on the same held-out rows before the report warns"
     )
 
+    def for_best_of(self, candidates: int) -> Self:
+        """Return the policy by which the best of several candidates is compared with the champion.
+
+        The best was chosen on the rows that it is then compared on. So whatever chance a limit has to err is
+        shared among all candidates: the confidence is ``1 - (1 - confidence) / candidates``. There are enough
+        resamples that ten lie beyond each limit. With one candidate nothing was chosen and this policy holds.
+
+        References
+        ----------
+        Dunn (1961), "Multiple comparisons among means".
+        """
+        if candidates <= 1:
+            return self
+        doubt = (1 - self.confidence) / candidates
+        # Half of the doubt lies beyond each limit. Rounded first: 800.0000000001 would become 801.
+        needed = math.ceil(round(2 * _TAIL_RESAMPLES / doubt, 6))
+        return self.model_copy(
+            update={"confidence": 1 - doubt, "resamples": max(self.resamples, needed)},
+        )
+
+
+APPROVE, REJECT = "Approve", "Reject"
+"""What an approval offers to answer, in the words of Airflow's pages and API."""
 
 Approver = Annotated[str, StringConstraints(min_length=1, max_length=250)]
 
@@ -175,7 +205,9 @@ class MonitorPolicy(Declaration):
     performance_margin: float = Field(
         default=0.02, gt=0, description="Loss of the first gate's metric worth a finding"
     )
-    reference_rows: int = Field(default=20_000, ge=100, description="Rows kept in the reference profile")
+    reference_rows: int = Field(
+        default=20_000, ge=100, description="Held-out rows kept beside the profile, for Evidently's charts"
+    )
 
 
 class RetrainingPolicy(Declaration):

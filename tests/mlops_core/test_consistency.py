@@ -103,6 +103,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "approval.approvers: a high risk needs named approvers (got none)",
     ),
+    "a confidence that the best of several cannot have": (
+        {"evaluation": {"confidence": 0.9999}},
+        "evaluation.confidence: the best of 2 candidates would be compared with the champion by 400,000"
+        " resamples, at most 100,000 are drawn; lower the confidence, or declare fewer candidates"
+        " (got 0.9999)",
+    ),
     "approvers that nobody asks": (
         {"approval": {"approvers": ["ada"]}},
         "approval.approvers: a low risk is promoted without approval; declare risk='medium' or 'high'",
@@ -128,3 +134,9 @@ def test_of_a_regression_neither_calibration_nor_fairness_is_asked() -> None:
     assert pipeline.risk == "high"
     assert "calibration is of probabilities" in refusal(REGRESSION, gates=[mae, gate("calibration")])
     assert "a regression makes none" in refusal(REGRESSION, gates=[mae], evaluation=EXAMINED)
+
+
+def test_one_candidate_may_be_compared_with_any_confidence() -> None:
+    [first, *_] = BINARY.model_dump(mode="json")["candidates"]
+
+    assert declare(candidates=[first], evaluation={"confidence": 0.9999}).evaluation.confidence == 0.9999

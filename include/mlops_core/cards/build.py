@@ -26,7 +26,7 @@ from mlops_core.lineage.origin import read_environment, read_job, read_origin
 from mlops_core.pipeline import Pipeline
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import VersionRecord
-from mlops_core.tracking import registry_errors, tracking_client
+from mlops_core.tracking import is_absent, registry_errors, tracking_client
 from mlops_core.training.environment import Environment
 from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.resources import METRIC_PREFIX
@@ -90,6 +90,7 @@ def build_card(
         environment=None if environment is None else _environment(environment),
         primary_metric=report.primary_metric,
         confidence=report.confidence,
+        comparison=report.comparison,
         scores=_scores(report),
         missing=report.challenger.missing,
         champion_version=None if report.champion is None else report.champion.version,
@@ -144,7 +145,7 @@ def _find_run(client: MlflowClient, run_id: str, gaps: list[str]) -> Run | None:
         try:
             return client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if not is_absent(error):
                 raise
             gaps.append(f"run {run_id} is gone")
             return None

@@ -12,7 +12,7 @@ from mlops_core.data.documents import SnapshotIdentity
 from mlops_core.document import Document
 from mlops_core.evaluation.catalogue import Task
 from mlops_core.evaluation.report import GateVerdict
-from mlops_core.evaluation.scores import Difference, MissingScore, Score
+from mlops_core.evaluation.scores import Comparison, Difference, MissingScore, Score
 from mlops_core.evaluation.sections import Sections
 from mlops_core.lineage.documents import PartitionUse
 from mlops_core.names import Name
@@ -102,6 +102,7 @@ class ModelCard(Document):
     environment: CardEnvironment | None
     primary_metric: str
     confidence: float
+    comparison: Comparison | None = Field(default=None, description="Of the differences; None: no champion")
     scores: tuple[CardScore, ...]
     missing: tuple[MissingScore, ...] = ()
     champion_version: int | None = Field(description="Scored beside it; None at the cold start")

@@ -82,6 +82,8 @@ def _scores(card: ModelCard) -> Section:
     )
     if card.champion_version is None:
         words += " No version was in production to compare with."
+    if card.comparison is not None and card.comparison.is_corrected:
+        words += f" {card.comparison.in_words()}"
     return Section("Metrics", [Table(header=header, rows=rows), Text(words)])
 
 

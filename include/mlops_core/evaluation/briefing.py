@@ -59,7 +59,11 @@ def _scores(report: EvaluationReport) -> str:
         )
         for score in report.challenger.scores
     ]
-    return _table("Scores", ("Metric", "Candidate", "Champion", "Improvement"), rows)
+    table = _table("Scores", ("Metric", "Candidate", "Champion", "Improvement"), rows)
+    comparison = report.comparison
+    if not table or comparison is None or not comparison.is_corrected:
+        return table
+    return f"{table}\n\nIn brackets: {report.confidence * 100:g} % interval. {comparison.in_words()}"
 
 
 def _gates(report: EvaluationReport) -> str:

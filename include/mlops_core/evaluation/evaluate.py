@@ -2,27 +2,32 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, EvaluationError
-from mlops_core.evaluation.catalogue import Metric
+from mlops_core.evaluation.contest import (
+    Contestant,
+    Rival,
+    best_first,
+    candidate_evaluation,
+    evidence_of,
+)
 from mlops_core.evaluation.evidence import log_evidence, read_report
 from mlops_core.evaluation.examination import Depth, Examination, ExaminedModel, examine, unexaminable
 from mlops_core.evaluation.gates import Evidence, judge
 from mlops_core.evaluation.holdout import HeldOutRows, read_holdout
-from mlops_core.evaluation.measurement import Measurement, attempt, compare, measure
+from mlops_core.evaluation.measurement import Measurement, attempt, measure
 from mlops_core.evaluation.page import render
-from mlops_core.evaluation.report import CandidateEvaluation, ChampionEvaluation, EvaluationReport
-from mlops_core.evaluation.tables import calibration, confusion_matrix
+from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.models.record import ModelRecord
 from mlops_core.models.stored import load_model
+from mlops_core.models.trust import TrustedCode
 from mlops_core.models.version import load_version
 from mlops_core.pipeline import Pipeline
-from mlops_core.reports import ReportStore, safe_key
+from mlops_core.reports import ReportStore
 from mlops_core.signing import Signature
 from mlops_core.tracking import tracking_client
 from mlops_core.training.job import TrainingPlan, TrainResult
@@ -54,18 +59,6 @@ class _ChampionRecord(BaseModel):
         return ModelRecord(run_id=self.run_id, model_id=model_id, uri=self.uri, digest=self.digest)
 
 
-class _Measured(NamedTuple):
-    result: TrainResult
-    model: LoadedModel
-    measurement: Measurement
-
-
-class _Rival(NamedTuple):
-    record: _ChampionRecord
-    model: LoadedModel
-    measurement: Measurement
-
-
 def evaluate(
     pipeline: Pipeline,
     *,
@@ -79,10 +72,10 @@ def evaluate(
 ) -> EvaluationReport:
     """Judge the best candidate on the held-out rows, and keep the evidence.
 
-    The rows are read once and every model is given the same ones. The best candidate by the primary metric is
-    the challenger; what the pipeline declares beside the scores is examined of it alone. The report and its
-    page are written to the challenger's MLflow run under the report's digest, the scores to every candidate's
-    run, and the page to the report store. A repeated call writes the same again.
+    The rows are read once and every model is given a copy of its own. The best candidate by the primary
+    metric is the challenger; what the pipeline declares beside the scores is examined of it alone. The report
+    and its page are written to the challenger's MLflow run under the report's digest, the scores to every
+    candidate's run, and the page to the report store. A repeated call writes the same again.
 
     Parameters
     ----------
@@ -106,7 +99,8 @@ def evaluate(
     EmptySampleError
         If no held-out row has a target.
     UntrustedModelError
-        If a stored model differs from its digest, or the champion from what was signed.
+        If a stored model differs from its digest, or names or holds what the pipeline does not declare, or if
+        the champion differs from what was signed.
     RegistryUnavailableError
         If the MLflow server does not answer.
     """
@@ -114,26 +108,37 @@ def evaluate(
     champion = _champion_of(plan)
     rows = read_holdout(pipeline, snapshot=plan.snapshot, split=plan.split, store=store)
     rows_digest = rows.digest()
-    models = [load_model(result.model, tracking_uri=tracking_uri) for result in ordered]
+    # Whoever fitted them could write their files, so these are not asked what to trust.
+    declared = TrustedCode.declared_by(pipeline)
+    models = [load_model(result.model, tracking_uri=tracking_uri, trusted=declared) for result in ordered]
     if champion is not None:
         models.append(load_version(champion, tracking_uri=tracking_uri))
     attempts = [attempt(model, rows=rows, task=pipeline.task) for model in models]
     measurements = measure(attempts, task=pipeline.task, policy=pipeline.evaluation, seed=pipeline.seed)
-    ranked = _best_first(
-        [_Measured(*one) for one in zip(ordered, models, measurements, strict=False)], pipeline.primary_metric
+    ranked = best_first(
+        [Contestant(*one) for one in zip(ordered, models, measurements, strict=False)],
+        pipeline.primary_metric,
     )
-    rival = None if champion is None else _Rival(champion, models[-1], measurements[-1])
+    rival = (
+        None if champion is None else Rival(champion.version, champion.stored, models[-1], measurements[-1])
+    )
     depth = _examine(
         pipeline, plan=plan, rows=rows, best=ranked[0], rival=rival, store=store, tracking_uri=tracking_uri
+    )
+    evidence = evidence_of(
+        pipeline,
+        ranked=ranked,
+        rival=rival,
+        holdout_rows=len(rows.truth),
+        rows_digest=rows_digest,
+        sections=depth.sections,
     )
     report = _report(
         pipeline,
         plan=plan,
         rows=rows,
-        rows_digest=rows_digest,
-        ranked=ranked,
-        rival=rival,
-        depth=depth,
+        evidence=evidence,
+        others=ranked[1:],
         holdout_uses=1 + former_uses(rows_digest),
     )
     page = render(report, files=depth.files)
@@ -145,7 +150,7 @@ def evaluate(
 
 def page_path(pipeline: str, *, report_key: str) -> str:
     """Return where ``evaluate`` puts its page, relative to the report store."""
-    return f"{pipeline}/{REPORT_KIND}/{safe_key(report_key)}/{PAGE_NAME}"
+    return ReportStore.relative_path(pipeline=pipeline, kind=REPORT_KIND, key=report_key, name=PAGE_NAME)
 
 
 def _in_plan_order(
@@ -182,8 +187,8 @@ def _examine(
     *,
     plan: TrainingPlan,
     rows: HeldOutRows,
-    best: _Measured,
-    rival: _Rival | None,
+    best: Contestant,
+    rival: Rival | None,
     store: SnapshotStore,
     tracking_uri: str,
 ) -> Depth:
@@ -196,9 +201,7 @@ def _examine(
             plan=plan,
             rows=rows,
             challenger=challenger,
-            champion=None
-            if rival is None
-            else _examined(rival.record.stored, rival.model, rival.measurement),
+            champion=None if rival is None else _examined(rival.record, rival.model, rival.measurement),
             store=store,
             tracking_uri=tracking_uri,
         )
@@ -210,56 +213,30 @@ def _examined(record: ModelRecord, model: LoadedModel, measurement: Measurement)
     return None if outcome is None else ExaminedModel(record=record, model=model, outcome=outcome)
 
 
-def _best_first(measured: Sequence[_Measured], metric: Metric) -> list[_Measured]:
-    """Sort by the metric, models without it last; of equals the first in the plan comes first."""
-
-    def badness(one: _Measured) -> tuple[bool, float]:
-        value = one.measurement.value(metric)
-        return value is None, 0.0 if value is None else -metric.improvement(value, over=0.0)
-
-    return sorted(measured, key=badness)
-
-
 def _report(
     pipeline: Pipeline,
     *,
     plan: TrainingPlan,
     rows: HeldOutRows,
-    rows_digest: str,
-    ranked: Sequence[_Measured],
-    rival: _Rival | None,
-    depth: Depth,
+    evidence: Evidence,
+    others: Sequence[Contestant],
     holdout_uses: int,
 ) -> EvaluationReport:
-    confidence = pipeline.evaluation.confidence
-    challenger, *others = [_candidate(one) for one in ranked]
-    champion = None if rival is None else _champion(rival)
-    differences = (
-        () if rival is None else compare(ranked[0].measurement, rival.measurement, confidence=confidence)
-    )
-    evidence = Evidence(
-        challenger=challenger,
-        champion=champion,
-        differences=differences,
-        holdout_rows=len(rows.truth),
-        rows_digest=rows_digest,
-        confidence=confidence,
-        sections=depth.sections,
-    )
     return EvaluationReport(
         pipeline=pipeline.name,
         task=pipeline.task,
         snapshot=plan.snapshot,
         split=plan.split,
-        holdout_rows=len(rows.truth),
+        holdout_rows=evidence.holdout_rows,
         dropped_rows=rows.dropped,
-        rows_digest=rows_digest,
+        rows_digest=evidence.rows_digest,
         primary_metric=pipeline.primary_metric.name,
-        challenger=challenger,
-        others=tuple(others),
-        champion=champion,
-        differences=differences,
-        sections=depth.sections,
+        challenger=evidence.challenger,
+        others=tuple(candidate_evaluation(one) for one in others),
+        champion=evidence.champion,
+        differences=tuple(evidence.differences),
+        comparison=evidence.comparison,
+        sections=evidence.sections,
         verdicts=judge(pipeline.gates, evidence=evidence),
         risk=pipeline.risk,
         holdout_uses=holdout_uses,
@@ -267,34 +244,5 @@ def _report(
         generation=plan.generation,
         seed=pipeline.seed,
         resamples=pipeline.evaluation.resamples,
-        confidence=confidence,
-    )
-
-
-def _candidate(measured: _Measured) -> CandidateEvaluation:
-    result, _, measurement = measured
-    outcome = measurement.attempt.outcome
-    return CandidateEvaluation(
-        candidate=result.candidate,
-        run_id=result.run_id,
-        model=result.model,
-        rows_digest=measurement.attempt.rows_digest,
-        scores=measurement.scores,
-        missing=measurement.missing,
-        confusion_matrix=None if outcome is None else confusion_matrix(outcome),
-        calibration=() if outcome is None else calibration(outcome),
-    )
-
-
-def _champion(rival: _Rival) -> ChampionEvaluation:
-    record, _, measurement = rival
-    outcome = measurement.attempt.outcome
-    return ChampionEvaluation(
-        version=record.version,
-        model=record.stored,
-        rows_digest=measurement.attempt.rows_digest,
-        scores=measurement.scores,
-        missing=measurement.missing,
-        confusion_matrix=None if outcome is None else confusion_matrix(outcome),
-        calibration=() if outcome is None else calibration(outcome),
+        confidence=evidence.confidence,
     )

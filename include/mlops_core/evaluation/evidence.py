@@ -10,6 +10,7 @@ from mlflow.entities import Metric as RunMetric
 from mlflow.entities import RunTag
 from pydantic import ValidationError
 
+from mlops_core.artifacts import find_artifact
 from mlops_core.errors import CorruptedDataError, EvaluationError
 from mlops_core.evaluation.report import CandidateEvaluation, EvaluationReport
 from mlops_core.tracking import registry_errors
@@ -75,13 +76,11 @@ def read_report(client: MlflowClient, run_id: str, *, digest: str | None = None)
     """
     with registry_errors(f"read the evaluation report of run {run_id}"):
         digest = digest or client.get_run(run_id).data.tags.get(EVIDENCE_TAG)
-        if digest is None:
-            raise EvaluationError(f"run {run_id} holds no evaluation report; evaluate it first")
-        path = f"{_folder(digest)}/report.json"
-        if path not in {file.path for file in client.list_artifacts(run_id, _folder(digest))}:
-            raise EvaluationError(f"run {run_id} holds no evaluation report {digest[:12]}; evaluate it again")
-        with tempfile.TemporaryDirectory() as folder:
-            content = Path(client.download_artifacts(run_id, path, folder)).read_bytes()
+    if digest is None:
+        raise EvaluationError(f"run {run_id} holds no evaluation report; evaluate it first")
+    content = find_artifact(client, run_id, f"{_folder(digest)}/report.json")
+    if content is None:
+        raise EvaluationError(f"run {run_id} holds no evaluation report {digest[:12]}; evaluate it again")
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise CorruptedDataError(

@@ -158,7 +158,7 @@ def _require(wanted: np.ndarray, words: str, *, group: np.ndarray, labels: tuple
     if without:
         raise EvaluationError(
             f"undefined: the groups {', '.join(without[:5])} have no row {words};"
-            " raise evaluation.fairness.minimum_rows or hold out more rows"
+            " hold out more rows, or raise evaluation.fairness.minimum_rows and leave small groups out"
         )
 
 

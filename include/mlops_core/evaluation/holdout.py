@@ -1,7 +1,8 @@
 """The held-out rows, read once for every model, and the digest that says which rows they are."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import pandas as pd
 
@@ -29,6 +30,10 @@ class HeldOutRows:
     features: pd.DataFrame
     truth: pd.Series
     dropped: int
+
+    def copy(self) -> Self:
+        """Return rows of their own, for a model that may change them."""
+        return replace(self, features=self.features.copy(), truth=self.truth.copy())
 
     def digest(self) -> str:
         """Return the SHA-256 of the columns and of every row in order.

@@ -10,7 +10,7 @@ from mlops_core.evaluation.bootstrap import improvements, interval, resample
 from mlops_core.evaluation.catalogue import Metric, Task, find_metric, metrics_for
 from mlops_core.evaluation.holdout import HeldOutRows
 from mlops_core.evaluation.outcome import Outcome
-from mlops_core.evaluation.report import Difference, MissingScore, Score
+from mlops_core.evaluation.scores import Comparison, Difference, MissingScore, Score
 from mlops_core.models.loaded import LoadedModel
 from mlops_core.pipeline import EvaluationPolicy
 
@@ -42,11 +42,13 @@ def attempt(model: LoadedModel, *, rows: HeldOutRows, task: Task) -> Attempt:
     """Let a model predict the rows, and check what it answers.
 
     A model that cannot, or answers what no metric can use, is left without an outcome: its gates then refuse
-    it with the problem's words, and the other models are still measured.
+    it with the problem's words, and the other models are still measured. It gets a copy of the rows, so that
+    what it does to them is done to its own alone; the attempt has the digest of that copy as it left it.
     """
     if model.task is not task:
         problem = f"it does {model.task.value}, and the pipeline asks for {task.value}"
         return Attempt(rows_digest=rows.digest(), problem=problem)
+    rows = rows.copy()
     try:
         predictions = model.predict(rows.features)
         outcome = Outcome.of(task, truth=rows.truth, predictions=predictions, classes=model.classes)
@@ -103,6 +105,29 @@ def compare(challenger: Measurement, champion: Measurement, *, confidence: float
         improvement = metric.improvement(score.value, over=former)
         differences.append(Difference(metric=metric.name, improvement=improvement, lower=lower, upper=upper))
     return tuple(differences)
+
+
+def compare_best(
+    best: Measurement,
+    champion: Measurement,
+    *,
+    candidates: int,
+    task: Task,
+    policy: EvaluationPolicy,
+    seed: int,
+) -> tuple[Comparison, tuple[Difference, ...]]:
+    """Compare the best of several candidates with the champion, as strictly as the choice asks for.
+
+    Parameters
+    ----------
+    candidates
+        How many were ranked on these rows.
+    """
+    strict = policy.for_best_of(candidates)
+    if candidates > 1:
+        best, champion = measure([best.attempt, champion.attempt], task=task, policy=strict, seed=seed)
+    comparison = Comparison(candidates=candidates, confidence=strict.confidence, resamples=strict.resamples)
+    return comparison, compare(best, champion, confidence=strict.confidence)
 
 
 def _measure_one(

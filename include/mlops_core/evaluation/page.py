@@ -110,6 +110,8 @@ def _comparison(report: EvaluationReport) -> Section:
             " both models saw the same resamples."
         )
     )
+    if report.comparison is not None and report.comparison.is_corrected:
+        blocks.append(Text(report.comparison.in_words()))
     return Section("Scores" if champion is None else "Challenger against champion", blocks)
 
 
@@ -125,7 +127,7 @@ def _candidates(report: EvaluationReport) -> Section:
             Table(header=("Candidate", _spaced(report.primary_metric), "MLflow run"), rows=rows),
             Text(
                 "The first became the challenger."
-                " Being the best of several on these rows flatters it a little."
+                " Being the best of several on these rows flatters its scores a little."
             ),
         ],
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 from mlops_core.data.documents import SnapshotIdentity
 from mlops_core.document import Document
 from mlops_core.evaluation.catalogue import Task
-from mlops_core.evaluation.scores import Difference, MissingScore, Score
+from mlops_core.evaluation.scores import Comparison, Difference, MissingScore, Score
 from mlops_core.evaluation.sections import Sections
 from mlops_core.models.record import ModelRecord
 from mlops_core.policies import Risk
@@ -18,6 +18,7 @@ __all__ = [
     "CalibrationBin",
     "CandidateEvaluation",
     "ChampionEvaluation",
+    "Comparison",
     "ConfusionMatrix",
     "Difference",
     "EvaluationReport",
@@ -117,6 +118,12 @@ class EvaluationReport(Document):
     others: tuple[CandidateEvaluation, ...] = ()
     champion: ChampionEvaluation | None = None
     differences: tuple[Difference, ...] = ()
+    comparison: Comparison | None = Field(
+        default=None,
+        # Where there is none, the digest stays what it was before there were any.
+        exclude_if=lambda comparison: comparison is None,
+        description="How sure the limits of the differences are; None where there is no champion",
+    )
     sections: Sections = Sections()
     verdicts: tuple[GateVerdict, ...]
     risk: Risk = Field(default="low", description="Whether a person must approve before it is promoted")
@@ -125,7 +132,7 @@ class EvaluationReport(Document):
     generation: int = Field(ge=0, description="Of the ledger when the training was planned")
     seed: int
     resamples: int
-    confidence: float
+    confidence: float = Field(description="Of every score's interval")
 
     @property
     def passed(self) -> bool:
@@ -141,6 +148,12 @@ class EvaluationReport(Document):
     def is_worn(self) -> bool:
         """Whether the held-out rows have decided so often that passing on them says less than it seems."""
         return self.holdout_uses >= self.holdout_uses_warning
+
+    def in_a_line(self) -> str:
+        """Say why a challenger that passed may go to production; the verdicts have the rest."""
+        passed = f"passed {len(self.verdicts)} gates"
+        compared = next((verdict for verdict in self.verdicts if verdict.kind == "champion"), None)
+        return passed if compared is None else f"{passed}: {compared.reason}"
 
     def canonical_json(self) -> str:
         """Return the one JSON text of this report: keys sorted, no spaces, ASCII."""

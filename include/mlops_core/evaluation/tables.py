@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlops_core.evaluation.catalogue import Task
-from mlops_core.evaluation.metrics import confidence_and_truth
+from mlops_core.evaluation.metrics.probabilities import confidence_and_truth
 from mlops_core.evaluation.outcome import Outcome
 from mlops_core.evaluation.report import CalibrationBin, ConfusionMatrix
 

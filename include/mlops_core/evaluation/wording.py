@@ -27,6 +27,12 @@ def number_beside(value: float, bound: float, *, sign: str = "") -> str:
     return f"{value:{sign}}" if float(rounded.replace(",", "")) == bound != value else rounded
 
 
+def percent(confidence: float) -> str:
+    """Write a confidence with two digits of its doubt, for example ``98.3 %`` or ``99.84 %``."""
+    doubt = float(f"{(1 - confidence) * 100:.2g}")
+    return f"{100 - doubt:.10g} %"
+
+
 def limits(lower: float, upper: float, *, sign: str = "") -> str:
     """Write an interval's limits, for example ``0.7520 to 0.7654``."""
     return f"{number(lower, sign=sign)} to {number(upper, sign=sign)}"

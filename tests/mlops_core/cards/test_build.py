@@ -1,5 +1,6 @@
 """What a card gathers, and that it says so where something is not there."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from mlops_core.cards.documents import ModelCard
 from mlops_core.cards.markdown import markdown
 from mlops_core.cards.render import badge_of, sections_of, title_of
 from mlops_core.errors import DeclarationError
+from mlops_core.evaluation.scores import Comparison
 from mlops_core.registry.records import ApprovalRequest, VersionRecord
 from mlops_core.signing import Signature
 from registry_examples import Clock
@@ -223,3 +225,15 @@ def test_the_card_names_the_key_that_vouches(records: Records, local_tracking_ur
     signed = version.model_copy(update={"signature": Signature(key_id="0123456789abcdef", value="AA==")})
     assert key_of(signed) == "0123456789abcdef"
     assert key_of(version) is None
+
+
+def test_the_card_names_the_interval_of_an_improvement_where_it_is_corrected(
+    card_of: Callable[..., ModelCard],
+) -> None:
+    chosen = Comparison(candidates=2, confidence=0.975, resamples=800)
+
+    card = card_of(comparison=chosen)
+
+    assert card.comparison == chosen
+    words = markdown(title_of(card), subtitle="", badge=badge_of(card), sections=sections_of(card))
+    assert "The interval of an improvement is a 97.5 % interval" in words

@@ -2,7 +2,7 @@
 
 from evaluation_examples import RECORD, candidate, champion, difference, score
 from mlops_core.evaluation.briefing import briefing, quoted
-from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.evaluation.report import Comparison, EvaluationReport
 from mlops_core.evaluation.sections import (
     AttributeFairness,
     FairnessScore,
@@ -36,6 +36,20 @@ def test_the_candidate_stands_beside_the_champion_with_intervals() -> None:
     assert (
         "| `roc_auc` | 0.8000 (0.7900 to 0.8100) | 0.7800 (0.7700 to 0.7900) | +0.0200 (+0.0100 to +0.0300) |"
     ) in text
+
+
+def test_the_interval_of_an_improvement_is_named_where_it_is_corrected() -> None:
+    compared = report(
+        challenger=candidate(score(0.8)),
+        champion=champion(score(0.78)),
+        differences=(difference(0.02, 0.01, 0.03),),
+    )
+    chosen = Comparison(candidates=3, confidence=1 - 0.05 / 3, resamples=1200)
+
+    text = briefing(compared.model_copy(update={"comparison": chosen}), version=4)
+
+    assert "In brackets: 95 % interval. The interval of an improvement is a 98.3 % interval" in text
+    assert "In brackets" not in briefing(compared, version=4)
 
 
 def test_without_a_champion_it_says_so_and_leaves_the_column_empty() -> None:

@@ -14,10 +14,11 @@ from mlops_core.data.snapshots import SnapshotStore
 from mlops_core.errors import DeclarationError, EvaluationError, UntrustedModelError
 from mlops_core.evaluation import evaluate as room
 from mlops_core.evaluation.evaluate import evaluate, page_path
-from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.evaluation.report import Comparison, EvaluationReport
 from mlops_core.models.loaded import Predictions
 from mlops_core.models.record import ModelRecord
 from mlops_core.models.stored import ModelReference
+from mlops_core.models.trust import TrustedCode
 from mlops_core.pipeline import AbsoluteGate, ChampionGate, Pipeline
 from mlops_core.reports import ReportStore
 from mlops_core.signing import SignedVersion
@@ -27,10 +28,11 @@ from mlops_core.training.split import holdout_split
 Answer = Callable[[pd.DataFrame], Predictions]
 PIPELINE = toy_models.BINARY.model_copy(
     update={
+        "trusted_types": frozenset({"toy_models.Odd"}),
         "gates": (
             AbsoluteGate(metric="roc_auc", minimum=0.6),
             ChampionGate(metric="roc_auc", margin=0.02),
-        )
+        ),
     }
 )
 CHAMPION = {
@@ -79,7 +81,13 @@ class Workplace:
         for partition in toy_models.PARTITIONS:
             self.store.write_partition(PIPELINE.name, partition, toy_models.load(partition))
 
-    def load_model(self, record: ModelReference, *, tracking_uri: str) -> Any:
+    def load_model(self, record: ModelReference, *, tracking_uri: str, trusted: TrustedCode) -> Any:
+        assert trusted == TrustedCode(
+            trusted_types=frozenset({"toy_models.Odd"}), packages=frozenset({"toy_models"})
+        )
+        return self._load(record, tracking_uri=tracking_uri)
+
+    def _load(self, record: ModelReference, *, tracking_uri: str) -> Any:
         assert tracking_uri == "http://mlflow"
         if record.digest not in self.models:
             raise UntrustedModelError(f"{record.uri} differs from its digest")
@@ -88,7 +96,7 @@ class Workplace:
     def load_version(self, version: SignedVersion, *, tracking_uri: str) -> Any:
         assert (version.model, version.version) == (PIPELINE.name, 3)
         assert version.signature is not None
-        return self.load_model(version, tracking_uri=tracking_uri)
+        return self._load(version, tracking_uri=tracking_uri)
 
     def plan(self, *, champion: Mapping[str, Any] | None = None, generation: int = 0) -> TrainingPlan:
         snapshot = self.store.current(PIPELINE.name)
@@ -247,6 +255,57 @@ def test_a_better_challenger_meets_the_champion_on_the_same_rows_and_passes(work
     assert next(one for one in report.differences if one.metric == "roc_auc").lower > 0
 
 
+def test_the_best_of_two_meets_the_champion_at_half_the_doubt(workplace: Workplace) -> None:
+    alone = workplace.evaluate(workplace.trained("trees", by_amount(strength=1)), champion=noisy)
+    chosen = workplace.evaluate(
+        workplace.trained("trees", by_amount(strength=1)),
+        workplace.trained("line", backwards),
+        champion=noisy,
+    )
+
+    assert alone.comparison == Comparison(candidates=1, confidence=0.95, resamples=500)
+    assert chosen.comparison is not None
+    assert (chosen.comparison.candidates, chosen.comparison.resamples) == (2, 800)
+    assert chosen.comparison.confidence == pytest.approx(0.975)
+    assert chosen.challenger.scores == alone.challenger.scores
+    own, stricter = (
+        next(one for one in report.differences if one.metric == "roc_auc") for report in (alone, chosen)
+    )
+    assert stricter.improvement == own.improvement
+    assert stricter.lower < own.lower
+    assert "97.5 % interval" in chosen.verdicts[1].reason
+    assert "corrected for 2 candidates" in chosen.verdicts[1].reason
+    assert "95 % interval" in alone.verdicts[1].reason
+
+
+def test_without_a_champion_nothing_is_compared_and_the_report_keeps_its_form(workplace: Workplace) -> None:
+    report = workplace.evaluate(
+        workplace.trained("trees", by_amount(strength=1)), workplace.trained("line", backwards)
+    )
+
+    assert report.comparison is None
+    assert "comparison" not in report.model_dump()
+    assert EvaluationReport.model_validate_json(report.canonical_json()).digest() == report.digest()
+
+
+def test_a_model_that_changes_its_rows_leaves_the_others_as_they_were(workplace: Workplace) -> None:
+    line = workplace.trained("line", by_amount(strength=1))
+    honest = workplace.evaluate(line, champion=noisy)
+
+    beside = workplace.evaluate(workplace.trained("trees", spoil_all), line, champion=by_amount(strength=0.5))
+
+    assert beside.challenger.candidate == "line"
+    own, alone = (report.challenger.score("roc_auc") for report in (beside, honest))
+    assert own is not None
+    assert alone is not None
+    assert own.value == alone.value
+    [spoiler] = beside.others
+    assert spoiler.rows_digest != beside.rows_digest
+    assert beside.champion is not None
+    assert beside.champion.rows_digest == beside.challenger.rows_digest == beside.rows_digest
+    assert beside.champion.score("roc_auc") == own
+
+
 def refuse(frame: pd.DataFrame) -> Predictions:
     raise KeyError(f"no such column in {list(frame)}")
 
@@ -259,6 +318,11 @@ def tampering(frame: pd.DataFrame) -> Predictions:
     answer = by_amount(strength=1)(frame)
     frame["amount"] = 0.0
     return answer
+
+
+def spoil_all(frame: pd.DataFrame) -> Predictions:
+    frame["amount"] = -frame["amount"]
+    return by_amount(strength=1)(frame)
 
 
 @pytest.mark.parametrize(

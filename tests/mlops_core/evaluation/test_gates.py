@@ -8,7 +8,7 @@ import pytest
 from evaluation_examples import candidate, champion, difference, evidence, score
 from mlops_core.errors import GateRefusedError, UnknownMetricError
 from mlops_core.evaluation.gates import Evidence, enforce, judge
-from mlops_core.evaluation.report import EvaluationReport, GateVerdict, MissingScore
+from mlops_core.evaluation.report import Comparison, EvaluationReport, GateVerdict, MissingScore
 from mlops_core.models.record import ModelRecord
 from mlops_core.pipeline import AbsoluteGate, ChampionGate
 from registry_examples import passed_report
@@ -77,6 +77,26 @@ def test_a_challenger_that_may_be_a_little_worse_passes_within_the_margin() -> N
         "roc_auc 0.7880 against 0.7900 of champion version 3 on the same 1,000 rows: improvement -0.0020"
         " (95 % interval -0.0099 to +0.0080); its lower limit -0.0099 lies above -0.01"
     )
+
+
+CORRECTED = Comparison(candidates=3, confidence=1 - 0.05 / 3, resamples=1200)
+
+
+def test_the_best_of_several_is_judged_by_its_corrected_limit_and_the_reason_says_so() -> None:
+    [verdict] = judge([NOT_WORSE], evidence=with_champion(comparison=CORRECTED))
+
+    assert verdict.passed
+    assert (
+        "improvement +0.0100 (98.3 % interval +0.0010 to +0.0200, corrected for 3 candidates);"
+        in verdict.reason
+    )
+
+
+def test_a_difference_that_the_best_of_several_lacks_says_why() -> None:
+    [verdict] = judge([NOT_WORSE], evidence=with_champion(comparison=CORRECTED, differences=()))
+
+    assert not verdict.passed
+    assert "undefined in some of the 1,200 resamples that the best of 3 candidates takes" in verdict.reason
 
 
 def test_the_cold_start_passes_and_says_so() -> None:

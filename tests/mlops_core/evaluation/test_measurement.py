@@ -15,8 +15,9 @@ from evaluation_examples import (
     planted_model,
 )
 from mlops_core.evaluation import catalogue
+from mlops_core.evaluation.bootstrap import resample
 from mlops_core.evaluation.catalogue import Metric, Task, find_metric, metrics_for
-from mlops_core.evaluation.measurement import Measurement, attempt, compare, measure
+from mlops_core.evaluation.measurement import Measurement, attempt, compare, compare_best, measure
 from mlops_core.models.loaded import LoadedModel, Predictions
 from mlops_core.pipeline import EvaluationPolicy
 
@@ -108,6 +109,7 @@ def test_a_model_that_changes_the_rows_it_is_given_is_found_out() -> None:
     tried = attempt(planted_model(tamper), rows=rows, task=BINARY)
 
     assert tried.rows_digest != before
+    assert rows.digest() == before
 
 
 def test_a_model_that_cannot_be_scored_does_not_keep_the_others_from_it() -> None:
@@ -221,3 +223,48 @@ def test_there_is_no_difference_of_a_metric_that_one_model_lacks() -> None:
 
     assert compare(good, bad, confidence=0.95) == ()
     assert compare(bad, good, confidence=0.95) == ()
+
+
+def three() -> list[Measurement]:
+    """Two candidates and a champion, none of them much better."""
+    random = np.random.default_rng(1)
+    answers = [np.clip(GOOD + random.normal(0, 0.3, 200), 0, 1) for _ in range(3)]
+    attempts = [attempt(planted_model(answering(scores)), rows=ROWS, task=BINARY) for scores in answers]
+    return measure(attempts, task=BINARY, policy=POLICY, seed=0)
+
+
+def test_a_candidate_that_was_alone_is_compared_as_declared() -> None:
+    best, _, champion = three()
+
+    comparison, differences = compare_best(best, champion, candidates=1, task=BINARY, policy=POLICY, seed=0)
+
+    assert (comparison.confidence, comparison.resamples) == (0.95, 100)
+    assert not comparison.is_corrected
+    assert differences == compare(best, champion, confidence=0.95)
+
+
+def test_the_best_of_two_is_compared_at_half_the_doubt_on_more_resamples() -> None:
+    best, _, champion = three()
+
+    comparison, differences = compare_best(best, champion, candidates=2, task=BINARY, policy=POLICY, seed=0)
+
+    assert (comparison.confidence, comparison.resamples) == (pytest.approx(0.975), 800)
+    metric = find_metric("accuracy")
+    outcomes = [one.attempt.outcome for one in (best, champion)]
+    new, over = resample(outcomes, metrics=[metric], resamples=800, seed=0)
+    expected = np.quantile(new["accuracy"] - over["accuracy"], [0.0125, 0.9875])
+    found = next(one for one in differences if one.metric == "accuracy")
+    assert (found.lower, found.upper) == pytest.approx(tuple(expected))
+    plain = next(one for one in compare(best, champion, confidence=0.95) if one.metric == "accuracy")
+    assert found.improvement == plain.improvement
+
+
+def test_a_champion_without_an_answer_leaves_no_difference_from_the_best() -> None:
+    best = three()[0]
+    [champion] = measure(
+        [attempt(planted_model(fail), rows=ROWS, task=BINARY)], task=BINARY, policy=POLICY, seed=0
+    )
+
+    _, differences = compare_best(best, champion, candidates=2, task=BINARY, policy=POLICY, seed=0)
+
+    assert differences == ()

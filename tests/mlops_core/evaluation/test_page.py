@@ -10,6 +10,7 @@ from mlops_core.evaluation.page import render
 from mlops_core.evaluation.report import (
     CalibrationBin,
     ChampionEvaluation,
+    Comparison,
     Difference,
     EvaluationReport,
     GateVerdict,
@@ -48,6 +49,23 @@ def with_champion(report: EvaluationReport) -> EvaluationReport:
     )
     change = Difference(metric="roc_auc", improvement=0.05, lower=0.01, upper=0.09)
     return report.model_copy(update={"champion": rival, "differences": (change,)})
+
+
+def test_an_improvement_s_interval_is_named_where_it_is_corrected(report: EvaluationReport) -> None:
+    compared = with_champion(report)
+    chosen = Comparison(candidates=3, confidence=1 - 0.05 / 3, resamples=1200)
+    alone = Comparison(candidates=1, confidence=0.95, resamples=500)
+
+    words = text(render(compared.model_copy(update={"comparison": chosen})))
+
+    assert (
+        "The interval of an improvement is a 98.3 % interval from 1,200 resamples: corrected for 3"
+        " candidates, of which the best was chosen on these rows."
+    ) in words
+    assert "The interval of an improvement" not in text(render(compared))
+    assert "The interval of an improvement" not in text(
+        render(compared.model_copy(update={"comparison": alone}))
+    )
 
 
 def text(page: str) -> str:
@@ -104,7 +122,7 @@ def test_other_candidates_are_listed_with_a_warning_about_choosing(report: Evalu
     words = text(render(report.model_copy(update={"others": (other,)})))
 
     assert "logistic 0.8000 (0.7000 to 0.9000) run-2" in words
-    assert "flatters it a little" in words
+    assert "flatters its scores a little" in words
 
 
 def test_the_evidence_digest_and_the_rows_digest_can_be_read(report: EvaluationReport) -> None:

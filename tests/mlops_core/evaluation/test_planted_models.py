@@ -67,6 +67,15 @@ def _all_late(rows: pa.Table) -> pa.Table:
     return _replace(rows, "late", [True] * rows.num_rows)
 
 
+def _few_of_south(rows: pa.Table) -> pa.Table:
+    """Keep one row of the smaller group fewer than are compared, and let two larger groups be alike."""
+    groups = np.asarray(rows["group"].to_pylist())
+    north, south = (np.flatnonzero(groups == name) for name in ("north", "south"))
+    kept = np.concatenate([north, south[:19]])
+    named = [*(("east", "west")[place % 2] for place in range(len(north))), *["south"] * 19]
+    return _replace(rows.take(kept), "group", named)
+
+
 def _the_training_rows(rows: pa.Table) -> pa.Table:
     """Hold out, under keys of their own, half of what was trained on."""
     former = planted_models.table(planted_models.PARTITIONS[0]).slice(0, rows.num_rows // 2)
@@ -105,6 +114,9 @@ SPOILT: dict[str, Spoilt] = {
     "a model that has learnt nothing": Spoilt(AUC, "does not reach the minimum", fit="fit_constant"),
     "a model that says the opposite": Spoilt(AUC, "does not reach the minimum", fit="fit_backwards"),
     "a model whose signature does not fit the rows": Spoilt(AUC, "it cannot score the rows", held_out=_texts),
+    "a model that changes the rows it is scored on": Spoilt(
+        AUC, "the challenger was scored on the rows", fit="fit_in_place", features=("amount",)
+    ),
     "a model worse than the champion": Spoilt(
         {"kind": "champion", "metric": "roc_auc", "margin": 0.01},
         "does not lie above -0.01",
@@ -142,6 +154,17 @@ SPOILT: dict[str, Spoilt] = {
         },
         "equal_opportunity_difference",
         fit="fit_line",
+    ),
+    "wrong about a group too small to compare": Spoilt(
+        {
+            "kind": "fairness",
+            "measure": "equal_opportunity_difference",
+            "attribute": "group",
+            "maximum": 0.2,
+        },
+        "not compared, which alone is a refusal: south (19 rows)",
+        fit="fit_line",
+        held_out=_few_of_south,
     ),
     "one group alone, so that nothing can be compared": Spoilt(
         {"kind": "fairness", "measure": "disparate_impact_ratio", "attribute": "group", "minimum": 0.8},
@@ -328,3 +351,13 @@ def test_a_spoilt_model_is_stopped_by_the_gate_that_should_stop_it(judged: Any, 
 def test_a_fit_that_diverged_is_stopped_before_there_is_a_model_to_judge(judged: Any) -> None:
     with pytest.raises(EvaluationError, match="the fit has diverged"):
         judged(Spoilt(AUC, "", fit="fit_nan"))
+
+
+def test_a_model_that_changes_its_rows_does_not_spoil_the_champion_s(judged: Any) -> None:
+    alone = judged(Spoilt(AUC, "", fit="fit_line", features=("amount",)))
+
+    report = judged(Spoilt(AUC, "", fit="fit_in_place", features=("amount",), champion="fit_line"))
+
+    assert report.challenger.rows_digest != report.rows_digest
+    assert report.champion.rows_digest == report.rows_digest
+    assert report.champion.score("roc_auc").value == alone.challenger.score("roc_auc").value

@@ -5,13 +5,6 @@ import pytest
 from pydantic import ValidationError
 
 from mlops_core.evaluation.report import EvaluationReport, Score
-from mlops_core.models.record import ModelRecord
-from registry_examples import passed_report
-
-
-@pytest.fixture
-def report() -> EvaluationReport:
-    return passed_report(ModelRecord(run_id="run", model_id="m-1", uri="models:/m-1", digest="ab" * 32))
 
 
 def test_a_report_comes_back_from_json_with_the_same_digest(report: EvaluationReport) -> None:

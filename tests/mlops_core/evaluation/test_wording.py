@@ -1,6 +1,6 @@
 import pytest
 
-from mlops_core.evaluation.wording import limits, number, number_beside
+from mlops_core.evaluation.wording import limits, number, number_beside, percent
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,11 @@ def test_a_number_never_looks_equal_to_a_bound_that_it_differs_from(value: float
 
 def test_limits_are_written_in_order() -> None:
     assert limits(-0.01, 0.02, sign="+") == "-0.0100 to +0.0200"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [(0.95, "95 %"), (0.975, "97.5 %"), (1 - 0.05 / 3, "98.3 %"), (1 - 0.05 / 32, "99.84 %"), (0.9, "90 %")],
+)
+def test_a_confidence_is_written_with_two_digits_of_its_doubt(confidence: float, words: str) -> None:
+    assert percent(confidence) == words

@@ -10,7 +10,7 @@ import pytest
 
 from fleet_examples import HOSTILE, NEW, QUIET, WAITING, evaluation_record, populate
 from mlops_core.errors import CorruptedDataError
-from mlops_core.evaluation.report import EvaluationReport, MissingScore
+from mlops_core.evaluation.report import Comparison, EvaluationReport, MissingScore
 from mlops_core.fleet.evidence import numbers_of
 from mlops_core.fleet.overview import read_fleet
 from mlops_core.fleet.timeline import timeline
@@ -221,3 +221,12 @@ def test_the_read_models_are_light_to_import() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_an_improvement_of_the_best_of_several_has_a_confidence_of_its_own(filled: Filled) -> None:
+    chosen = Comparison(candidates=3, confidence=1 - 0.05 / 3, resamples=1200)
+
+    assert numbers_of(filled.judged).confidence == "95 %"
+    assert numbers_of(filled.judged.model_copy(update={"comparison": chosen})).confidence == (
+        "95 % (of an improvement: 98.3 % interval, corrected for 3 candidates)"
+    )

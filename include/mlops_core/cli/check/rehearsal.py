@@ -173,6 +173,7 @@ class Rehearsal:
             holdout_rows=report.holdout_rows,
             rows_digest=report.rows_digest,
             confidence=report.confidence,
+            comparison=report.comparison,
             sections=report.sections,
         )
         verdicts = judge(self.pipeline.gates, evidence=evidence)

@@ -3,7 +3,8 @@
 from mlops_core.evaluation.catalogue import find_metric
 from mlops_core.evaluation.judges.evidence import Answer, Evidence
 from mlops_core.evaluation.judges.usable import interval, usable_difference, usable_score
-from mlops_core.evaluation.wording import number, number_beside
+from mlops_core.evaluation.scores import Difference
+from mlops_core.evaluation.wording import limits, number, number_beside
 from mlops_core.gates import ChampionGate
 
 
@@ -35,7 +36,7 @@ def judge(gate: ChampionGate, evidence: Evidence) -> Answer:
     difference = usable_difference(metric, evidence)
     bound = 0.0 - gate.margin
     passed = difference.lower > bound
-    found = interval(difference.lower, difference.upper, evidence.confidence, sign="+")
+    found = _interval(difference, evidence)
     answer = "lies above" if passed else "does not lie above"
     return Answer(
         passed=passed,
@@ -49,3 +50,11 @@ def judge(gate: ChampionGate, evidence: Evidence) -> Answer:
         ),
         evidence=f"differences/{metric.name}",
     )
+
+
+def _interval(difference: Difference, evidence: Evidence) -> str:
+    comparison = evidence.comparison
+    if comparison is None or not comparison.is_corrected:
+        return interval(difference.lower, difference.upper, evidence.confidence, sign="+")
+    found = limits(difference.lower, difference.upper, sign="+")
+    return f"{comparison.interval} {found}, {comparison.reason}"

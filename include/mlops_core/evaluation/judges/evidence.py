@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_core.evaluation.report import CandidateEvaluation, ChampionEvaluation, Difference
+from mlops_core.evaluation.report import CandidateEvaluation, ChampionEvaluation, Comparison, Difference
 from mlops_core.evaluation.sections import Sections
 
 
@@ -21,7 +21,9 @@ class Evidence:
     rows_digest
         Of the held-out rows that the report is about.
     confidence
-        Of every interval, for example 0.95.
+        Of every score's interval, for example 0.95.
+    comparison
+        Of the differences' intervals; None where they have the scores' confidence.
     """
 
     challenger: CandidateEvaluation
@@ -30,6 +32,7 @@ class Evidence:
     holdout_rows: int
     rows_digest: str
     confidence: float
+    comparison: Comparison | None = None
     sections: Sections = field(default_factory=Sections)
 
     def document(self) -> dict[str, Any]:
@@ -41,6 +44,7 @@ class Evidence:
             "holdout_rows": self.holdout_rows,
             "rows_digest": self.rows_digest,
             "confidence": self.confidence,
+            "comparison": None if self.comparison is None else self.comparison.model_dump(mode="json"),
             "sections": self.sections.model_dump(mode="json"),
         }
 

@@ -6,7 +6,7 @@ from mlops_core.errors import EvaluationError
 from mlops_core.evaluation.judges.evidence import Answer, Evidence
 from mlops_core.evaluation.judges.examined import examined
 from mlops_core.evaluation.judges.usable import interval
-from mlops_core.evaluation.sections import AttributeFairness, FairnessScore
+from mlops_core.evaluation.sections import AttributeFairness, FairnessScore, GroupRates
 from mlops_core.evaluation.wording import number_beside
 from mlops_core.gates import FairnessGate
 
@@ -35,12 +35,11 @@ def judge(gate: FairnessGate, evidence: Evidence) -> Answer:
     else:
         raise EvaluationError("the gate has no bound; give it a minimum or a maximum")
     compared = [group.group for group in attribute.groups if group.compared]
-    left_out = [group.group for group in attribute.groups if not group.compared]
-    small = f"; too few rows each to compare: {_listed(left_out)}" if left_out else ""
+    comparable, small = _small_groups(gate, attribute, evidence)
     of_class = "" if score.of_class is None else f" of class {score.of_class}, the worst,"
     found = interval(score.lower, score.upper, evidence.confidence)
     return Answer(
-        passed=passed,
+        passed=passed and comparable,
         value=score.value,
         bound=bound,
         reason=(
@@ -81,6 +80,27 @@ def _usable(gate: FairnessGate, attribute: AttributeFairness) -> FairnessScore:
     if not all(math.isfinite(limit) and 0 <= limit <= 1 for limit in numbers):
         raise EvaluationError(f"{gate.measure} over {gate.attribute} is {numbers}; it must lie in [0, 1]")
     return score
+
+
+def _small_groups(gate: FairnessGate, attribute: AttributeFairness, evidence: Evidence) -> tuple[bool, str]:
+    """Tell whether the groups that were not compared let the gate pass, and in which words."""
+    section = examined(evidence.sections.fairness, part="fairness", evidence=evidence)
+    minimum = section.minimum_rows
+    left_out = [_with_rows(group, minimum) for group in attribute.groups if not group.compared]
+    if not left_out:
+        return True, ""
+    if gate.small_groups == "leave_out":
+        return True, f"; too few rows each to compare: {_listed(left_out)}"
+    return False, (
+        f"; not compared, which alone is a refusal: {_listed(left_out)}; a group takes {minimum:,} rows: hold"
+        " out more rows, lower evaluation.fairness.minimum_rows, or say small_groups='leave_out' on the gate"
+    )
+
+
+def _with_rows(group: GroupRates, minimum: int) -> str:
+    rows = "1 row" if group.rows == 1 else f"{group.rows:,} rows"
+    # Rare values together may well have rows enough, and yet none of them has.
+    return f"{group.group} ({rows}{' together' if group.rows >= minimum else ''})"
 
 
 def _listed(names: list[str]) -> str:

@@ -17,7 +17,7 @@ def usable_score(metric: Metric, model: ModelEvaluation, evidence: Evidence, *, 
     if model.rows_digest != evidence.rows_digest:
         raise EvaluationError(
             f"{who} was scored on the rows {model.rows_digest[:12]}, the report is about the rows"
-            f" {evidence.rows_digest[:12]}; evaluate again on one set of rows"
+            f" {evidence.rows_digest[:12]}; evaluate again on one set of rows, which no model may change"
         )
     score = model.score(metric.name)
     if score is None:
@@ -33,7 +33,9 @@ def usable_difference(metric: Metric, evidence: Evidence) -> Difference:
     """Return the difference from the champion if it can be trusted."""
     found = [difference for difference in evidence.differences if difference.metric == metric.name]
     if not found:
-        raise EvaluationError(f"the difference of {metric.name} from the champion is missing; evaluate again")
+        raise EvaluationError(
+            f"the difference of {metric.name} from the champion is missing{_why_missing(evidence)}"
+        )
     difference = found[0]
     numbers = (difference.lower, difference.improvement, difference.upper)
     if not all(math.isfinite(limit) for limit in numbers):
@@ -43,6 +45,16 @@ def usable_difference(metric: Metric, evidence: Evidence) -> Difference:
     if not difference.lower <= difference.upper:
         raise EvaluationError(f"the confidence limits of {metric.name} are in the wrong order: {numbers}")
     return difference
+
+
+def _why_missing(evidence: Evidence) -> str:
+    comparison = evidence.comparison
+    if comparison is None or not comparison.is_corrected:
+        return "; evaluate again"
+    return (
+        f": it is undefined in some of the {comparison.resamples:,} resamples that the best of"
+        f" {comparison.candidates} candidates takes; hold out more rows, or declare fewer candidates"
+    )
 
 
 def interval(lower: float, upper: float, confidence: float, *, sign: str = "") -> str:

@@ -22,9 +22,10 @@ def section(
     blocks.append(
         Text(
             f"Groups and values of fewer than {document.minimum_rows} rows each are named and not"
-            " compared. A difference is best at 0, the disparate impact ratio at 1. In brackets:"
-            f" {report.confidence * 100:g} % confidence interval from {report.resamples:,} resamples; a"
-            " spread over groups is never negative, so that chance alone lies above 0."
+            " compared; a gate refuses over them unless it leaves them out. A difference is best at 0, the"
+            f" disparate impact ratio at 1. In brackets: {report.confidence * 100:g} % confidence interval"
+            f" from {report.resamples:,} resamples; a spread over groups is never negative, so that chance"
+            " alone lies above 0."
         )
     )
     return Section("Fairness", blocks, badge=badge_of(report, kind="fairness"))

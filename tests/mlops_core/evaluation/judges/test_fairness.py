@@ -10,8 +10,11 @@ from mlops_core.evaluation.sections import FairnessSection, Sections
 from mlops_core.gates import FairnessGate
 from section_examples import unexamined
 
-GATE = FairnessGate(measure="equalized_odds_difference", attribute="origin", maximum=0.1)
-RATIO = FairnessGate(measure="disparate_impact_ratio", attribute="origin", minimum=0.8)
+STRICT = FairnessGate(measure="equalized_odds_difference", attribute="origin", maximum=0.1)
+GATE = STRICT.model_copy(update={"small_groups": "leave_out"})
+RATIO = FairnessGate(
+    measure="disparate_impact_ratio", attribute="origin", minimum=0.8, small_groups="leave_out"
+)
 
 
 def found(section: FairnessSection) -> Evidence:
@@ -29,8 +32,58 @@ def test_a_difference_on_the_bound_passes_and_names_the_groups() -> None:
     assert verdict.evidence == "sections/fairness/origin/equalized_odds_difference"
     assert verdict.reason == (
         "equalized_odds_difference 0.1000 (95 % interval 0.0500 to 0.1500) over 2 groups of origin (EWR, JFK)"
-        " stays within the maximum 0.1; too few rows each to compare: LGA"
+        " stays within the maximum 0.1; too few rows each to compare: LGA (7 rows)"
     )
+
+
+def test_a_group_that_was_not_compared_is_a_refusal_that_names_it_and_the_ways_out() -> None:
+    section = fairness(attribute(fairness_score(0.0)))
+
+    [verdict] = judge([STRICT], evidence=found(section))
+
+    assert not verdict.passed
+    assert (verdict.value, verdict.bound) == (0.0, 0.1)
+    assert verdict.reason.endswith(
+        " stays within the maximum 0.1; not compared, which alone is a refusal: LGA (7 rows); a group takes"
+        " 50 rows: hold out more rows, lower evaluation.fairness.minimum_rows, or say"
+        " small_groups='leave_out' on the gate"
+    )
+
+
+def test_where_every_group_was_compared_nothing_need_be_left_out() -> None:
+    groups = (group_rates("EWR"), group_rates("JFK"))
+    section = fairness(attribute(fairness_score(0.1), groups=groups))
+
+    [verdict] = judge([STRICT], evidence=found(section))
+
+    assert verdict.passed
+    assert verdict.reason.endswith("stays within the maximum 0.1")
+
+
+def test_rare_values_that_were_pooled_are_people_who_were_not_compared() -> None:
+    pooled = group_rates("(53 rarer values)", rows=120, compared=False)
+    groups = (group_rates("EWR"), group_rates("JFK"), pooled)
+
+    [verdict] = judge([STRICT], evidence=found(fairness(attribute(fairness_score(0.0), groups=groups))))
+
+    assert not verdict.passed
+    assert "a refusal: (53 rarer values) (120 rows together); a group takes 50 rows" in verdict.reason
+
+
+def test_a_group_left_out_does_not_hide_a_bound_that_is_missed() -> None:
+    [verdict] = judge([STRICT], evidence=found(fairness(attribute(fairness_score(0.3)))))
+
+    assert not verdict.passed
+    assert "exceeds the maximum 0.1; not compared" in verdict.reason
+
+
+def test_many_groups_that_were_not_compared_are_counted() -> None:
+    rare = [group_rates(f"X{number}", rows=1, compared=False) for number in range(7)]
+    groups = (group_rates("EWR"), group_rates("JFK"), *rare)
+
+    [verdict] = judge([STRICT], evidence=found(fairness(attribute(fairness_score(0.0), groups=groups))))
+
+    assert "X0 (1 row), X1 (1 row), X2 (1 row), X3 (1 row), X4 (1 row) and 2 more; a group" in verdict.reason
 
 
 def test_a_ratio_on_the_bound_passes() -> None:

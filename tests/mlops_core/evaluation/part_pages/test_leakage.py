@@ -1,17 +1,8 @@
-import pytest
-
 from mlops_core.evaluation.part_pages.leakage import section
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.evaluation.sections import FeaturePower
-from mlops_core.models.record import ModelRecord
 from mlops_core.pages import Image, page
-from registry_examples import passed_report
 from section_examples import leakage
-
-
-@pytest.fixture
-def report() -> EvaluationReport:
-    return passed_report(ModelRecord(run_id="run", model_id="m-1", uri="models:/m-1", digest="ab" * 32))
 
 
 def test_overlap_and_powers_are_shown(report: EvaluationReport) -> None:

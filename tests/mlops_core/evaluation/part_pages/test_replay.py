@@ -1,20 +1,11 @@
 import re
 
-import pytest
-
 from mlops_core.evaluation.part_pages.replay import section
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.evaluation.scores import Difference
 from mlops_core.evaluation.sections import ChangedRow, ReplaySection
-from mlops_core.models.record import ModelRecord
 from mlops_core.pages import page
-from registry_examples import passed_report
 from section_examples import replay, window
-
-
-@pytest.fixture
-def report() -> EvaluationReport:
-    return passed_report(ModelRecord(run_id="run", model_id="m-1", uri="models:/m-1", digest="ab" * 32))
 
 
 def text(document: ReplaySection, report: EvaluationReport) -> str:

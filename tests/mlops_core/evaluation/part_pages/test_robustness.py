@@ -1,17 +1,8 @@
-import pytest
-
 from mlops_core.evaluation.part_pages.robustness import section
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.evaluation.scores import MissingScore
-from mlops_core.models.record import ModelRecord
 from mlops_core.pages import Image, Table, page
-from registry_examples import passed_report
 from section_examples import perturbed, robustness
-
-
-@pytest.fixture
-def report() -> EvaluationReport:
-    return passed_report(ModelRecord(run_id="run", model_id="m-1", uri="models:/m-1", digest="ab" * 32))
 
 
 def test_losses_of_the_primary_and_of_judged_metrics_are_shown_signed(report: EvaluationReport) -> None:

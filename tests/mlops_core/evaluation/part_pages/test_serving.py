@@ -2,15 +2,8 @@ import pytest
 
 from mlops_core.evaluation.part_pages.serving import section
 from mlops_core.evaluation.report import EvaluationReport
-from mlops_core.models.record import ModelRecord
 from mlops_core.pages import Badge, Facts
-from registry_examples import passed_report
 from section_examples import serving, skew
-
-
-@pytest.fixture
-def report() -> EvaluationReport:
-    return passed_report(ModelRecord(run_id="run", model_id="m-1", uri="models:/m-1", digest="ab" * 32))
 
 
 def test_times_sizes_and_the_skew_are_shown_with_their_units(report: EvaluationReport) -> None:

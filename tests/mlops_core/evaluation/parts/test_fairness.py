@@ -3,12 +3,13 @@ import pytest
 from fairlearn import metrics
 
 from depth_examples import outcome_of, planted_examination
-from evaluation_examples import BINARY, MULTICLASS, REGRESSION
+from evaluation_examples import BINARY, MULTICLASS, REGRESSION, evidence
 from mlops_core.errors import EvaluationError
+from mlops_core.evaluation.gates import judge
 from mlops_core.evaluation.outcome import Outcome
 from mlops_core.evaluation.parts import fairness
-from mlops_core.evaluation.sections import AttributeFairness
-from mlops_core.pipeline import EvaluationPolicy, FairnessPolicy
+from mlops_core.evaluation.sections import AttributeFairness, FairnessSection, Sections
+from mlops_core.pipeline import EvaluationPolicy, FairnessGate, FairnessPolicy
 
 # A line is a truth, decision, how many of EWR, how many of JFK.
 KINDS = np.array([[1, 1, 30, 20], [1, 0, 10, 20], [0, 1, 15, 10], [0, 0, 45, 50]])
@@ -219,3 +220,25 @@ def test_a_regression_makes_no_decisions() -> None:
 
     with pytest.raises(EvaluationError, match="a regression makes none"):
         fairness.measure(examination)
+
+
+def odds_judged(outcome: Outcome, origin: np.ndarray, **changes: object) -> tuple[bool, str]:
+    gate = FairnessGate(measure="equal_opportunity_difference", attribute="origin", maximum=0.1, **changes)
+    section = FairnessSection(attributes=(measured(outcome, origin),), minimum_rows=50)
+    [verdict] = judge([gate], evidence=evidence(sections=Sections(fairness=section)))
+    return verdict.passed, verdict.reason
+
+
+@pytest.mark.parametrize("small", ["LGA", None], ids=["a value", "no value"])
+def test_a_small_group_that_never_gets_its_due_is_no_reason_to_pass(small: str | None) -> None:
+    truth = np.tile([1, 0], 225)[:449]
+    origin = np.array(["EWR"] * 200 + ["JFK"] * 200 + [small] * 49, dtype=object)
+    # The two large groups are alike, and of the small one nobody is found.
+    decision = np.where(np.arange(449) < 400, truth, 0)
+    outcome = outcome_of(BINARY, truth, decision * 1.0)
+
+    passed, reason = odds_judged(outcome, origin)
+
+    assert not passed
+    assert f"not compared, which alone is a refusal: {small or '(missing)'} (49 rows)" in reason
+    assert odds_judged(outcome, origin, small_groups="leave_out")[0]
