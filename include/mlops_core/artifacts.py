@@ -6,7 +6,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from mlops_core.tracking import registry_errors
+from mlops_core.tracking import is_absent, registry_errors
 
 
 def find_artifact(client: MlflowClient, run_id: str, path: str) -> bytes | None:
@@ -36,7 +36,8 @@ def list_artifacts(client: MlflowClient, run_id: str, folder: str = "") -> tuple
         try:
             found = client.list_artifacts(run_id, folder or None)
         except MlflowException as error:
-            if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            # The latter is said of an id that no run could have.
+            if not is_absent(error) and error.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             return ()
     return tuple(sorted(file.path for file in found if not file.is_dir))

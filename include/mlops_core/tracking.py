@@ -117,6 +117,11 @@ def registry_errors(action: str) -> Iterator[None]:
         raise
 
 
+def is_absent(error: MlflowException) -> bool:
+    """Return whether the server answered that it has no such thing."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
+
+
 def equality_filter(field: str, value: str) -> str:
     """Write ``field = 'value'`` for MLflow's search, quoted so that the value stays a value.
 

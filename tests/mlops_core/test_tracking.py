@@ -19,6 +19,7 @@ from mlops_core.tracking import (
     equality_filter,
     find_run,
     finish_run,
+    is_absent,
     registry_errors,
     tracking_client,
 )
@@ -40,6 +41,17 @@ def adopt(client: MlflowClient, key: str, *, experiment: str = "tracking") -> Ru
 def runs_of(client: MlflowClient, key: str, *, experiment: str = "tracking") -> list[Run]:
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     return list(client.search_runs([experiment_id], filter_string=f"tags.`{OPERATION_KEY_TAG}` = '{key}'"))
+
+
+def test_only_the_answer_that_there_is_no_such_thing_means_that_it_is_absent(client: MlflowClient) -> None:
+    with pytest.raises(MlflowException) as absent:
+        client.get_run("0" * 32)
+    with pytest.raises(MlflowException) as wrong:
+        client.search_runs(["0"], filter_string="no filter")
+
+    assert is_absent(absent.value)
+    assert not is_absent(wrong.value)
+    assert not is_absent(RestException({"error_code": "ENDPOINT_NOT_FOUND", "message": "404"}))
 
 
 def test_a_new_key_makes_a_run_that_carries_it(client: MlflowClient) -> None:

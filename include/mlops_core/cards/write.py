@@ -6,13 +6,10 @@ from mlflow.exceptions import MlflowException
 from mlops_core import pages
 from mlops_core.cards.documents import ModelCard
 from mlops_core.cards.markdown import escape, markdown
+from mlops_core.cards.places import CARD_FILES, CARD_KIND, PAGE_NAME, card_folder, card_key
 from mlops_core.cards.render import badge_of, sections_of, subtitle_of, title_of
 from mlops_core.reports import ReportStore
-from mlops_core.tracking import registry_errors
-
-CARD_KIND = "card"
-CARD_FILES = ("card.json", "card.md", "card.html")
-PAGE_NAME = "card.html"
+from mlops_core.tracking import is_absent, registry_errors
 
 _LONGEST_PARAGRAPH = 1000
 
@@ -48,22 +45,6 @@ def write_card(card: ModelCard, *, client: MlflowClient, reports: ReportStore) -
     return stored[PAGE_NAME]
 
 
-def card_folder(version: int) -> str:
-    """Return where a version's card lies among its run's files."""
-    return f"card/{card_key(version)}"
-
-
-def card_key(version: int) -> str:
-    """Return the key of a version's card in the report store."""
-    return f"v{version}"
-
-
-def card_page(reports: ReportStore, model: str, version: int) -> str | None:
-    """Return the page's path relative to the report store, None where no card was written."""
-    path = reports.relative_path(pipeline=model, kind=CARD_KIND, key=card_key(version), name=PAGE_NAME)
-    return path if reports.path(path).is_file() else None
-
-
 def _contents(card: ModelCard) -> tuple[str, str, str]:
     title, subtitle, badge = title_of(card), subtitle_of(card), badge_of(card)
     sections = sections_of(card)
@@ -84,5 +65,5 @@ def _describe(card: ModelCard, *, client: MlflowClient) -> None:
             client.update_model_version(card.model, str(card.version), f"{paragraph}\n\n{where}")
         except MlflowException as error:
             # A version that was deleted needs no description; its card stays with its run.
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if not is_absent(error):
                 raise

@@ -18,7 +18,7 @@ from mlops_core.lineage.documents import (
 from mlops_core.lineage.origin import read_origin
 from mlops_core.lineage.scorings import scorings
 from mlops_core.registry.ledger import Ledger
-from mlops_core.registry.records import LedgerEvent, Transition, VersionRecord
+from mlops_core.registry.records import LedgerEvent, Transition
 
 
 def lineage_of_version(
@@ -33,7 +33,7 @@ def lineage_of_version(
     RegistryUnavailableError, LedgerUnavailableError
         If one of the two does not answer.
     """
-    record = _version(ledger, model, version)
+    record = ledger.version(model, version)
     origin, gaps = read_origin(client, record.run_id)
     scored, unread = scorings(store, model)
     return VersionLineage(
@@ -95,14 +95,6 @@ def lineage_of_partition(
         scored=scored,
         gaps=tuple(gaps),
     )
-
-
-def _version(ledger: Ledger, model: str, version: int) -> VersionRecord:
-    known = {record.version: record for record in ledger.versions(model)}
-    if version not in known:
-        listed = ", ".join(map(str, known)) or "none"
-        raise DeclarationError(f"{model!r} has no version {version} in the ledger; versions it has: {listed}")
-    return known[version]
 
 
 def _periods(changes: Sequence[Transition | LedgerEvent], *, version: int) -> tuple[Period, ...]:

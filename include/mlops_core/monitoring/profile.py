@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from pydantic import Field, ValidationError
 
+from mlops_core.artifacts import find_artifact
 from mlops_core.data.documents import SnapshotIdentity
 from mlops_core.document import Document
 from mlops_core.errors import CorruptedDataError, EmptySampleError, ProfileMissingError
@@ -188,13 +189,9 @@ def read_sample(client: MlflowClient, run_id: str, *, profile: ReferenceProfile)
 
 
 def _download(client: MlflowClient, run_id: str, name: str, *, digest: str) -> bytes:
-    with (
-        registry_errors(f"read the reference profile of run {run_id}"),
-        tempfile.TemporaryDirectory(prefix="mlops-profile-") as folder,
-    ):
-        if f"{_FOLDER}/{name}" not in {file.path for file in client.list_artifacts(run_id, _FOLDER)}:
-            raise CorruptedDataError(f"run {run_id} lost its {_FOLDER}/{name}; capture the profile again")
-        content = Path(client.download_artifacts(run_id, f"{_FOLDER}/{name}", folder)).read_bytes()
+    content = find_artifact(client, run_id, f"{_FOLDER}/{name}")
+    if content is None:
+        raise CorruptedDataError(f"run {run_id} lost its {_FOLDER}/{name}; capture the profile again")
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise CorruptedDataError(

@@ -2,11 +2,11 @@
 
 from mlflow import MlflowClient
 
-from mlops_core.errors import DeclarationError, RegistryMismatchError
+from mlops_core.errors import RegistryMismatchError
 from mlops_core.models.version import check_version
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.mirror import aliases_shown, mirror_aliases
-from mlops_core.registry.records import Transition, VersionRecord
+from mlops_core.registry.records import Transition
 
 
 def adopt_manual_change(
@@ -19,9 +19,9 @@ def adopt_manual_change(
     operation_key: str,
     version: int | None = None,
 ) -> Transition:
-    """Put a version into production that a person has chosen.
+    """Put a version into production that a person has chosen, past evaluation and gates.
 
-    Its signature and its files are verified before.
+    Its signature and its files are verified before. A rejection is not passed.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def adopt_manual_change(
         If it is not signed, or its record or files were changed since.
     GateRefusedError
         If it is retired.
+    ApprovalMissingError
+        If the last decision about it, of whatever promotion, is a rejection.
     DeclarationError
         If the ledger does not know it, or the reason is empty.
     RegistryUnavailableError, LedgerUnavailableError
@@ -55,7 +57,7 @@ def adopt_manual_change(
             raise RegistryMismatchError(
                 f"MLflow names no champion of {model!r}, so there is nothing to adopt; name the version"
             )
-        check_version(_known(model, chosen, ledger=ledger), tracking_uri=client.tracking_uri)
+        check_version(ledger.version(model, chosen), tracking_uri=client.tracking_uri)
         transition = ledger.adopt(
             model,
             version=chosen,
@@ -68,20 +70,7 @@ def adopt_manual_change(
     return transition
 
 
-def _known(model: str, version: int, *, ledger: Ledger) -> VersionRecord:
-    records = {record.version: record for record in ledger.versions(model)}
-    if version not in records:
-        known = ", ".join(map(str, records)) or "none"
-        raise DeclarationError(
-            f"the ledger does not know version {version} of {model!r}; it knows {known}. "
-            "Only a registered version can be adopted"
-        )
-    return records[version]
-
-
 def _past(model: str, *, ledger: Ledger, operation_key: str) -> Transition | None:
     """Return what the operation key adopted: the alias may name another version by now."""
-    past = (
-        move for move in ledger.history(model) if (move.operation_key, move.kind) == (operation_key, "adopt")
-    )
-    return next(past, None)
+    past = ledger.transition_of(operation_key)
+    return past if past is not None and (past.model, past.kind) == (model, "adopt") else None

@@ -27,6 +27,11 @@ def is_mirrored(session: Session, model: str) -> bool:
     return row.mirrored
 
 
+def aim_of(session: Session, model: str) -> tuple[Aliases, bool]:
+    """Return the aliases that MLflow should show, and whether they were confirmed since the ledger moved."""
+    return wanted(state_of(session, model)), is_mirrored(session, model)
+
+
 def confirm(session: Session, model: str, *, shown: Aliases) -> bool:
     """Remember that MLflow shows these aliases, unless the ledger wants others by now."""
     row = lock(session, model)

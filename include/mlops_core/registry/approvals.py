@@ -126,16 +126,27 @@ def require_unrejected(
     ApprovalMissingError
         Saying who rejected it and why.
     """
-    last = session.scalars(
-        select(ApprovalRow)
-        .where(_is_about(model, version, generation, evidence_digest))
-        .order_by(ApprovalRow.id.desc())
-        .limit(1)
-    ).first()
+    last = _last(session, _is_about(model, version, generation, evidence_digest))
     if last is not None and last.verdict == "reject":
         raise ApprovalMissingError(
             f"cannot promote version {version} of {model!r}: {last.actor!r} rejected "
-            f"{_say(_approval(last))}: {last.reason}"
+            f"{_say(last)}: {last.reason}"
+        )
+
+
+def require_not_rejected(session: Session, model: str, *, version: int, asked: str) -> None:
+    """Refuse a version about which the last word is a no, whatever promotion it was said of.
+
+    Raises
+    ------
+    ApprovalMissingError
+        Saying who rejected it and why, and that another approval takes it back.
+    """
+    last = _last(session, (ApprovalRow.model == model) & (ApprovalRow.version == version))
+    if last is not None and last.verdict == "reject":
+        raise ApprovalMissingError(
+            f"cannot {asked}: {last.actor!r} rejected {_say(last)} at {last.at.isoformat()}: {last.reason}. "
+            "Only an approval of the version that comes after it takes that back"
         )
 
 
@@ -177,6 +188,11 @@ def require_approval(
 
 def _first(session: Session, operation_key: str) -> Approval | None:
     row = session.scalars(select(ApprovalRow).where(ApprovalRow.operation_key == operation_key)).one_or_none()
+    return None if row is None else _approval(row)
+
+
+def _last(session: Session, which: ColumnElement[bool]) -> Approval | None:
+    row = session.scalars(select(ApprovalRow).where(which).order_by(ApprovalRow.id.desc()).limit(1)).first()
     return None if row is None else _approval(row)
 
 

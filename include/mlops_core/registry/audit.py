@@ -7,7 +7,7 @@ anchor, which is a hash that was noted elsewhere.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -55,14 +55,21 @@ class AuditReport(Document):
         return self.events > 0 and not self.findings
 
 
-def verify(ledger: Ledger, *, anchors: Mapping[str, Anchor] | None = None) -> AuditReport:
+def verify(
+    ledger: Ledger,
+    *,
+    anchors: Mapping[str, Anchor] | None = None,
+    noted: Mapping[str, Anchor] | None = None,
+) -> AuditReport:
     """Look for events and rows that were changed, removed or added outside the ledger.
 
     Parameters
     ----------
     anchors
         By model, from the ``heads`` of an earlier report that was kept where the ledger's database cannot be
-        written from. Without it, an end that was cut off everywhere goes unseen.
+        written from. Without these and the next, an end that was cut off everywhere goes unseen.
+    noted
+        By model, from ``anchors.noted_heads``.
 
     Raises
     ------
@@ -70,7 +77,9 @@ def verify(ledger: Ledger, *, anchors: Mapping[str, Anchor] | None = None) -> Au
         If the ledger does not answer, or is not there: none is made to be looked at.
     """
     ledger.require_present()
-    kept = dict(anchors or {})
+    kept = defaultdict[str, set[Anchor]](set)
+    for model, anchor in (*(anchors or {}).items(), *(noted or {}).items()):
+        kept[model].add(anchor)
     findings: list[AuditFinding] = []
     heads: dict[str, Anchor] = {}
     count = 0
@@ -82,7 +91,7 @@ def verify(ledger: Ledger, *, anchors: Mapping[str, Anchor] | None = None) -> Au
                 count += len(trail)
                 if trail:
                     heads[model] = (index(trail[-1].sequence), trail[-1].hash)
-                for sequence, problem in _problems(session, trail, model=model, anchor=kept.get(model)):
+                for sequence, problem in _problems(session, trail, model=model, kept=kept[model]):
                     findings.append(AuditFinding(model=model, sequence=sequence, problem=problem))
             except _UNREADABLE as error:
                 problem = f"a row holds what the ledger never wrote, so the rest was not looked at: {error}"
@@ -97,12 +106,13 @@ _UNREADABLE = (ValueError, TypeError, AttributeError)
 
 
 def _problems(
-    session: Session, trail: Sequence[LedgerEvent], *, model: str, anchor: Anchor | None
+    session: Session, trail: Sequence[LedgerEvent], *, model: str, kept: Collection[Anchor]
 ) -> Iterator[Problem]:
     yield from _chain_problems(trail, model=model)
-    yield from _anchor_problems(trail, anchor)
+    for anchor in sorted(kept):
+        yield from _anchor_problems(trail, anchor)
     yield from _row_problems(session, trail, model=model)
-    yield from _stack_problems(session, model)
+    yield from _stack_problems(session, trail, model=model)
 
 
 def _models(session: Session) -> set[str]:
@@ -125,9 +135,7 @@ def _chain_problems(trail: Sequence[LedgerEvent], *, model: str) -> Iterator[Pro
         expected, former = event.sequence + 1, event.hash
 
 
-def _anchor_problems(trail: Sequence[LedgerEvent], anchor: Anchor | None) -> Iterator[Problem]:
-    if anchor is None:
-        return
+def _anchor_problems(trail: Sequence[LedgerEvent], anchor: Anchor) -> Iterator[Problem]:
     sequence, kept = anchor
     found = next((event.hash for event in trail if event.sequence == sequence), None)
     if found is None:
@@ -195,14 +203,14 @@ def _expected(
         yield "deployment", events.of_deployment(deployment, files[deployment.version])
 
 
-def _stack_problems(session: Session, model: str) -> Iterator[Problem]:
+def _stack_problems(session: Session, trail: Sequence[LedgerEvent], *, model: str) -> Iterator[Problem]:
     """Replay the transitions; a row also holds where it stands on the stack, which no event says."""
     stack: list[TransitionRow] = []
     former: TransitionRow | None = None
     rows = sorted(_rows(session, TransitionRow, model), key=lambda row: row.generation)
     for number, row in enumerate(rows, 1):
         if row.kind == "roll_back":
-            stack = stack[:-1]
+            stack = _rolled_back(stack, retired=_retired_before(row, trail))
             beneath = stack[-1].beneath if stack else None
             right = bool(stack) and row.version == stack[-1].version
             stack = [*stack[:-1], row]
@@ -218,6 +226,26 @@ def _stack_problems(session: Session, model: str) -> Iterator[Problem]:
     generation = 0 if known is None else known.generation
     if generation != len(rows):
         yield None, f"the model is at generation {generation}, but it has {len(rows)} transitions"
+
+
+def _rolled_back(stack: Sequence[TransitionRow], *, retired: Collection[int]) -> list[TransitionRow]:
+    """Return what a roll back leaves: it passes by what was retired, and the version that it takes away."""
+    left, passed = list(stack[:-1]), {*retired, *(row.version for row in stack[-1:])}
+    while left and left[-1].version in passed:
+        left.pop()
+    return left
+
+
+def _retired_before(row: TransitionRow, trail: Sequence[LedgerEvent]) -> set[int]:
+    """Return what was out of use when a transition was written; clocks differ, the chain's order does not."""
+    retired = set[int]()
+    for event in trail:
+        if (event.kind, event.operation_key) == (row.kind, row.operation_key):
+            return retired
+        if event.kind == "retire":
+            retired.add(event.version)
+    # Its event is gone, which is a finding of its own.
+    return set()
 
 
 def _rows(session: Session, table: type[Any], model: str) -> Sequence[Any]:

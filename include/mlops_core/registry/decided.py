@@ -124,8 +124,8 @@ class Decided(Transactions):
         Raises
         ------
         RetirementRefusedError
-            If it is in production, deployed or the challenger, if a roll back may return to it, or if it is
-            retired already.
+            If it is in production, deployed or the challenger, if the next roll back would return to it, if
+            its approval is being asked for, or if it is retired already.
         DeclarationError
             If the reason is empty, or the version is not in the ledger.
         """
@@ -144,3 +144,14 @@ class Decided(Transactions):
         """Return the model's retirements, the first one first."""
         with self._database.reading() as session:
             return retirements.retirements(session, model)
+
+    def retirement_obstacles(self, model: str, version: int) -> tuple[str, ...]:
+        """Return in words everything for which ``retire`` would refuse a version, each with its way out."""
+        now = aware(self._clock())
+        with self._database.reading() as session:
+            return tuple(retirements.obstacles(session, model, version, now=now))
+
+    def retirement_of(self, operation_key: str) -> Retirement | None:
+        """Return the retirement that an operation key made, of whatever version."""
+        with self._database.reading() as session:
+            return retirements.retirement_of(session, operation_key)

@@ -6,7 +6,7 @@ that take ``generation`` do so because the row itself does not hold the ledger's
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mlops_core.registry import chain
@@ -46,6 +46,22 @@ def events(session: Session, model: str | None) -> tuple[LedgerEvent, ...]:
     if model is not None:
         query = select(EventRow).where(EventRow.model == model).order_by(EventRow.sequence)
     return tuple(to_event(row) for row in session.scalars(query))
+
+
+def heads(session: Session) -> dict[str, tuple[int, str]]:
+    """Return the sequence and the hash of each model's last event."""
+    last = select(EventRow.model, func.max(EventRow.sequence).label("sequence")).group_by(EventRow.model)
+    latest = last.subquery()
+    holds = (EventRow.model == latest.c.model) & (EventRow.sequence == latest.c.sequence)
+    rows = session.scalars(select(EventRow).join(latest, holds).order_by(EventRow.model))
+    return {row.model: (row.sequence, row.hash) for row in rows}
+
+
+def is_there(session: Session, model: str, head: tuple[int, str]) -> bool:
+    """Return whether a model's chain has an event of this sequence and this hash."""
+    sequence, sealed_as = head
+    which = (EventRow.model == model) & (EventRow.sequence == sequence) & (EventRow.hash == sealed_as)
+    return session.scalars(select(EventRow.id).where(which)).first() is not None
 
 
 def to_event(row: EventRow) -> LedgerEvent:

@@ -84,6 +84,17 @@ class Ledger(Decided, Remembered):
         with self._database.reading() as session:
             return versions.versions_of(session, model)
 
+    def version(self, model: str, number: int) -> VersionRecord:
+        """Return the model's version of that number.
+
+        Raises
+        ------
+        DeclarationError
+            If there is none; the message lists those that there are.
+        """
+        with self._database.reading() as session:
+            return versions.find_version(session, model, number)
+
     def version_of(self, operation_key: str) -> VersionRecord | None:
         """Return the version that an operation key recorded."""
         with self._database.reading() as session:
@@ -183,6 +194,8 @@ class Ledger(Decided, Remembered):
             If the version is not signed.
         GateRefusedError
             If it is retired.
+        ApprovalMissingError
+            If the last decision about it, of whatever promotion, is a rejection.
         DeclarationError
             If the reason is empty, or the version is not in the ledger.
         """
@@ -207,7 +220,8 @@ class Ledger(Decided, Remembered):
     ) -> Transition:
         """Take the version in production away, so that the one below it on the stack is in production again.
 
-        After promoting 1, 2 and 3, two roll backs give 2 and 1, and a third is refused.
+        After promoting 1, 2 and 3, two roll backs give 2 and 1, and a third is refused. Retired versions are
+        passed by.
 
         Parameters
         ----------
@@ -247,6 +261,11 @@ class Ledger(Decided, Remembered):
         """Return the model's transitions, the first one first."""
         with self._database.reading() as session:
             return production.history(session, model)
+
+    def transition_of(self, operation_key: str) -> Transition | None:
+        """Return the transition that an operation key made, of whatever model and kind."""
+        with self._database.reading() as session:
+            return production.transition_of(session, operation_key)
 
     def events(self, model: str | None = None) -> tuple[LedgerEvent, ...]:
         """Return the audit trail of one model in its order, or of all in the order of writing."""

@@ -13,11 +13,11 @@ from mlflow.exceptions import MlflowException
 
 from mlops_core.document import Document
 from mlops_core.errors import RegistryMismatchError
-from mlops_core.registry.aliases import wanted
+from mlops_core.registry.aliases import aim_of
 from mlops_core.registry.ledger import Ledger
-from mlops_core.registry.mlflow_versions import is_absent, search_versions
+from mlops_core.registry.mlflow_versions import search_versions
 from mlops_core.registry.records import Aliases, VersionRecord
-from mlops_core.tracking import OPERATION_KEY_TAG, registry_errors
+from mlops_core.tracking import OPERATION_KEY_TAG, is_absent, registry_errors
 
 _log = logging.getLogger(__name__)
 
@@ -130,8 +130,9 @@ def _mirror(
 ) -> tuple[AliasChange, ...]:
     changes: list[AliasChange] = []
     while True:
-        mirrored = ledger.is_mirrored(model)
-        aim = wanted(ledger.state(model))
+        # Of one state: what a promotion has just changed must not pass for somebody's doing in MLflow.
+        with ledger.reading() as session:
+            aim, mirrored = aim_of(session, model)
         shown = aliases_shown(client, model)
         differing = [
             alias

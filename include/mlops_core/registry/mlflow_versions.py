@@ -7,7 +7,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from mlops_core.models.record import ModelRecord
-from mlops_core.tracking import OPERATION_KEY_TAG, equality_filter, registry_errors
+from mlops_core.tracking import OPERATION_KEY_TAG, equality_filter, is_absent, registry_errors
 
 _PAGE = 1000
 
@@ -67,8 +67,3 @@ def delete_version(client: MlflowClient, model: str, *, version: int) -> None:
         except MlflowException as error:
             if not is_absent(error):
                 raise
-
-
-def is_absent(error: MlflowException) -> bool:
-    """Return whether the server answered that it has no such thing."""
-    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")

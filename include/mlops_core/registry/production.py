@@ -17,7 +17,7 @@ from mlops_core.errors import (
     UntrustedModelError,
 )
 from mlops_core.registry import events
-from mlops_core.registry.approvals import require_approval, require_unrejected
+from mlops_core.registry.approvals import require_approval, require_not_rejected, require_unrejected
 from mlops_core.registry.cause import Cause
 from mlops_core.registry.conditions import (
     DONE,
@@ -99,6 +99,7 @@ def adopt(
             f"cannot {asked}: it is not signed, so no server would load it; see `mlops keys sign`"
         )
     _require_move(session, target, expected_generation, asked=asked)
+    require_not_rejected(session, model, version=version, asked=asked)
     evidence = target.evidence_digest or NO_EVIDENCE
     return _push(session, target, expected_generation, kind="adopt", evidence=evidence, cause=cause)
 
@@ -152,6 +153,14 @@ def history(session: Session, model: str) -> tuple[Transition, ...]:
     return tuple(_document(row) for row in rows)
 
 
+def transition_of(session: Session, operation_key: str) -> Transition | None:
+    """Return the transition that an operation key made, of whatever model and kind."""
+    row = session.scalars(
+        select(TransitionRow).where(TransitionRow.operation_key == operation_key)
+    ).one_or_none()
+    return None if row is None else _document(row)
+
+
 def beneath_of(session: Session, top: TransitionRow) -> TransitionRow | None:
     """Return the transition that a roll back returns to; retired versions are passed by."""
     row = top
@@ -195,22 +204,20 @@ def _first(
     session: Session, model: str, *, kind: Kind, version: int | None, cause: Cause
 ) -> Transition | None:
     """Return what the operation key did when it was first used."""
-    row = session.scalars(
-        select(TransitionRow).where(TransitionRow.operation_key == cause.operation_key)
-    ).one_or_none()
-    if row is None:
+    past = transition_of(session, cause.operation_key)
+    if past is None:
         return None
-    if (row.model, row.kind) != (model, kind):
+    if (past.model, past.kind) != (model, kind):
         raise DeclarationError(
-            f"operation key {cause.operation_key!r} did {row.kind} {row.model!r}; "
+            f"operation key {cause.operation_key!r} did {past.kind} {past.model!r}; "
             f"it cannot {kind} {model!r} too"
         )
-    if version is not None and row.version != version:
+    if version is not None and past.version != version:
         raise DeclarationError(
-            f"operation key {cause.operation_key!r} {DONE[row.kind]} version {row.version} of {model!r}; "
+            f"operation key {cause.operation_key!r} {DONE[past.kind]} version {past.version} of {model!r}; "
             f"it cannot {kind} version {version} too"
         )
-    return _document(row)
+    return past
 
 
 def _compare_and_set(

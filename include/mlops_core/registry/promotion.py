@@ -16,11 +16,10 @@ from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.models.version import check_version
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.mirror import mirror_aliases
-from mlops_core.registry.mlflow_versions import is_absent
 from mlops_core.registry.records import Transition, VersionRecord
 from mlops_core.registry.versions import require_in_use
 from mlops_core.signing.verifier import Verifier
-from mlops_core.tracking import registry_errors, tracking_client
+from mlops_core.tracking import is_absent, registry_errors, tracking_client
 
 _log = logging.getLogger(__name__)
 
@@ -170,15 +169,14 @@ def _require_present(record: VersionRecord, *, client: MlflowClient) -> None:
 
 
 def _moved(model: str, *, ledger: Ledger, operation_key: str) -> bool:
-    return any(past.operation_key == operation_key for past in ledger.history(model))
+    past = ledger.transition_of(operation_key)
+    return past is not None and past.model == model
 
 
 def _verify(record: VersionRecord, *, ledger: Ledger, tracking_uri: str) -> None:
     verifier = Verifier.from_settings()
     # The transition takes the ledger's own record, which may have been changed where the given one was not.
-    for known in ledger.versions(record.model):
-        if known.version == record.version:
-            verifier.verify(known)
+    verifier.verify(ledger.version(record.model, record.version))
     check_version(record, tracking_uri=tracking_uri, verifier=verifier)
 
 

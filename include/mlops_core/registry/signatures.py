@@ -11,7 +11,6 @@ from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.mlflow_versions import tag_version
 from mlops_core.registry.records import VersionRecord
 from mlops_core.registry.register import SIGNATURE_TAG
-from mlops_core.registry.versions import find_version
 from mlops_core.signing.signer import Signer
 from mlops_core.signing.verifier import Verifier
 
@@ -52,8 +51,7 @@ def sign_version(
     RegistryUnavailableError, LedgerUnavailableError
         If one of the two does not answer; a retry completes the work.
     """
-    with ledger.reading() as session:
-        record = find_version(session, model, version)
+    record = ledger.version(model, version)
     verifier = Verifier.from_settings()
     tags = {}
     if record.signature is None or not verifier.trusts(record.signature.key_id):

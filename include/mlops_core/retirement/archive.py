@@ -8,7 +8,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from mlops_core.artifacts import find_artifact
-from mlops_core.cards.write import CARD_FILES, card_folder
+from mlops_core.cards.places import CARD_FILES, card_folder
 from mlops_core.data import storage
 from mlops_core.errors import (
     ArchiveMissingError,
@@ -23,8 +23,8 @@ from mlops_core.retirement.documents import CheckedArchive, FreedArchive, Manife
 from mlops_core.retirement.pack import MODEL_FOLDER, digest_of, opened, sealed
 from mlops_core.signing.verifier import Verifier
 from mlops_core.training.run import ENVIRONMENT_FILE, JOB_FILE, RESULT_FILE
+from mlops_core.training.tuning.record import TUNING_FILE
 
-_TUNING_FILE = "tuning.json"
 _DIGEST_LENGTH = 12
 
 log = logging.getLogger(__name__)
@@ -162,12 +162,12 @@ def _found(client: MlflowClient, run_id: str, wanted: Mapping[str, str]) -> dict
 def _content(record: VersionRecord, *, client: MlflowClient, tracking_uri: str) -> bytes:
     run_id, gaps = record.run_id, list[str]()
     wanted = _card_paths(record) | {
-        f"run/{name}": name for name in (JOB_FILE, ENVIRONMENT_FILE, RESULT_FILE, _TUNING_FILE)
+        f"run/{name}": name for name in (JOB_FILE, ENVIRONMENT_FILE, RESULT_FILE, TUNING_FILE)
     }
     files = _model_files(record, tracking_uri=tracking_uri)
     files |= _found(client, run_id, wanted)
     missing = (artifact for path, artifact in wanted.items() if path not in files)
-    gaps += (f"run {run_id} holds no {artifact}" for artifact in missing if artifact != _TUNING_FILE)
+    gaps += (f"run {run_id} holds no {artifact}" for artifact in missing if artifact != TUNING_FILE)
     try:
         report = read_report(client, run_id, digest=record.evidence_digest)
         files["evidence/report.json"] = report.canonical_json().encode()

@@ -1,10 +1,11 @@
-"""Frees archives that retention no longer keeps, and none that somebody may still need."""
+"""Frees the files of versions that retention no longer keeps, and none that somebody may still need."""
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from mlops_core.data import storage
 from mlops_core.errors import CorruptedDataError, EvaluationError
@@ -15,6 +16,7 @@ from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import Retirement, VersionRecord
 from mlops_core.retirement.archive import freed_note
 from mlops_core.retirement.documents import FreedArchive
+from mlops_core.tracking import is_absent, registry_errors
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,10 @@ log = logging.getLogger(__name__)
 def free_archives(
     pipeline: Pipeline, *, ledger: Ledger, client: MlflowClient, folder: str, now: datetime
 ) -> tuple[FreedArchive, ...]:
-    """Delete the archives of versions that retention does not keep, and leave a note in each one's place.
+    """Delete what is stored of versions that retention does not keep, with a note in each archive's place.
+
+    The archive goes, and the model that MLflow holds is marked as deleted, so that ``mlflow gc`` frees it.
+    Runs with their evidence stay.
 
     Kept are the latest ``retention.versions``, those retired within ``retention.days``, and what evidence
     refers to: a version that a kept version was judged against. Where the evidence of a kept version cannot
@@ -46,11 +51,16 @@ def free_archives(
     except (EvaluationError, CorruptedDataError) as error:
         log.warning("no archive of %s is freed: %s", pipeline.name, error)
         return ()
-    return tuple(
-        _free(retired, folder=folder, policy=pipeline.retention, now=now)
-        for retired in present
-        if retired.version not in kept
-    )
+    records = {record.version: record for record in ledger.versions(pipeline.name)}
+    needed = {records[version].uri for version in kept}
+    freed = []
+    for retired in present:
+        if retired.version in kept:
+            continue
+        if (uri := records[retired.version].uri) not in needed:
+            _delete_model(client, uri)
+        freed.append(_free(retired, folder=folder, policy=pipeline.retention, now=now))
+    return tuple(freed)
 
 
 def _old(
@@ -85,6 +95,16 @@ def _judged_against(record: VersionRecord, *, client: MlflowClient) -> int | Non
         return None
     report = read_report(client, record.run_id, digest=record.evidence_digest)
     return None if report.champion is None else report.champion.version
+
+
+def _delete_model(client: MlflowClient, uri: str) -> None:
+    """Have MLflow forget a stored model; it is no error if it did already."""
+    with registry_errors(f"delete {uri}"):
+        try:
+            client.delete_logged_model(uri.removeprefix("models:/"))
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
 
 
 def _free(retired: Retirement, *, folder: str, policy: RetentionPolicy, now: datetime) -> FreedArchive:

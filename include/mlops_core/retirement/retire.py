@@ -6,7 +6,8 @@ from datetime import datetime
 
 from mlops_core.artifacts import list_artifacts
 from mlops_core.cards.build import build_card
-from mlops_core.cards.write import CARD_FILES, card_folder, write_card
+from mlops_core.cards.places import CARD_FILES, card_folder
+from mlops_core.cards.write import write_card
 from mlops_core.errors import CorruptedDataError, DeclarationError, EvaluationError
 from mlops_core.evaluation.evidence import read_report
 from mlops_core.pipeline import Pipeline
@@ -69,7 +70,7 @@ def retire(  # noqa: PLR0913  the version, the services around it, and who decid
     client, folder = tracking_client(tracking_uri), archive_path.rstrip("/")
     done = _adopted(model, version, ledger=ledger, operation_key=operation_key)
     if done is None:
-        record = _record(model, version, ledger=ledger)
+        record = ledger.version(model, version)
         require_unused(model, version, ledger=ledger, in_use=in_use)
         _complete_card(pipeline, record, ledger=ledger, tracking_uri=tracking_uri, reports=reports)
         digest = make_archive(record, client=client, tracking_uri=tracking_uri, folder=folder)
@@ -89,18 +90,8 @@ def retire(  # noqa: PLR0913  the version, the services around it, and who decid
 
 
 def _adopted(model: str, version: int, *, ledger: Ledger, operation_key: str) -> Retirement | None:
-    subject = (operation_key, version)
-    return next(
-        (one for one in ledger.retirements(model) if (one.operation_key, one.version) == subject), None
-    )
-
-
-def _record(model: str, version: int, *, ledger: Ledger) -> VersionRecord:
-    known = {record.version: record for record in ledger.versions(model)}
-    if version not in known:
-        listed = ", ".join(map(str, known)) or "none"
-        raise DeclarationError(f"{model!r} has no version {version} in the ledger; versions it has: {listed}")
-    return known[version]
+    past = ledger.retirement_of(operation_key)
+    return past if past is not None and (past.model, past.version) == (model, version) else None
 
 
 def _complete_card(

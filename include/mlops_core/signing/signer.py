@@ -1,6 +1,7 @@
 """Signing a model version with the private key."""
 
 import base64
+from collections.abc import Mapping
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mlops_core.errors import SigningKeyError
 from mlops_core.settings import Settings
 from mlops_core.signing.keys import key_id_of, read_private_key, read_public_keys
-from mlops_core.signing.statement import Signature, Version, statement_of
+from mlops_core.signing.statement import OtherPurpose, Signature, Version, content_for, statement_of
 
 
 class Signer:
@@ -38,5 +39,12 @@ class Signer:
 
     def sign(self, version: Version) -> Signature:
         """Vouch for a version."""
-        value = self._key.sign(statement_of(version))
+        return self._signature(statement_of(version))
+
+    def sign_content(self, purpose: OtherPurpose, content: Mapping[str, object]) -> Signature:
+        """Vouch for something that is no version; ``content`` is JSON."""
+        return self._signature(content_for(purpose, content))
+
+    def _signature(self, text: bytes) -> Signature:
+        value = self._key.sign(text)
         return Signature(key_id=self.key_id, value=base64.b64encode(value).decode("ascii"))

@@ -1,14 +1,15 @@
 """What is signed of a model version, and the signature itself."""
 
 import json
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from pydantic import Field
 
 from mlops_core.document import Document
 
-# Bytes that are signed for this purpose begin so, and for no other: a key's signatures cannot be exchanged.
-_PURPOSE = b"airflow-mlops model version v1\n"
+OtherPurpose = Literal["ledger heads"]
+"""What a key signs besides model versions."""
 
 
 class Signature(Document):
@@ -68,5 +69,15 @@ class Statement(Document):
 def statement_of(version: Version) -> bytes:
     """Return the bytes that a signature of the version covers: canonical JSON behind its purpose."""
     statement = Statement.model_validate(version, from_attributes=True)
-    content = json.dumps(statement.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return _PURPOSE + content.encode("ascii")
+    return _text_for("model version", statement.model_dump())
+
+
+def content_for(purpose: OtherPurpose, content: Mapping[str, object]) -> bytes:
+    """Return the bytes that a signature of something else covers; they are those of no version."""
+    return _text_for(purpose, content)
+
+
+def _text_for(purpose: OtherPurpose | Literal["model version"], content: Mapping[str, object]) -> bytes:
+    # Bytes that are signed for a purpose begin so, and for no other: a key's signatures cannot be exchanged.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"airflow-mlops {purpose} v1\n{text}".encode("ascii")

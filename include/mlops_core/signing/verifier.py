@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mlops_core.errors import UntrustedModelError
 from mlops_core.settings import Settings
 from mlops_core.signing.keys import PUBLIC_SUFFIX, read_public_keys
-from mlops_core.signing.statement import SignedVersion, statement_of
+from mlops_core.signing.statement import OtherPurpose, Signature, SignedVersion, content_for, statement_of
 
 
 class Verifier:
@@ -46,6 +46,22 @@ class Verifier:
     def trusts(self, key_id: str) -> bool:
         """Whether a key of that id is trusted; it says nothing of a signature."""
         return key_id in self._keys
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any key is trusted."""
+        return bool(self._keys)
+
+    def vouches(self, signature: Signature, purpose: OtherPurpose, content: Mapping[str, object]) -> bool:
+        """Whether a trusted key signed this content for this purpose, and nothing else."""
+        key = self._keys.get(signature.key_id)
+        if key is None:
+            return False
+        try:
+            key.verify(base64.b64decode(signature.value, validate=True), content_for(purpose, content))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
     def verify(self, version: SignedVersion) -> None:
         """Return if a trusted key vouches for everything that the version's record says.

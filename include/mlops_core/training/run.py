@@ -6,26 +6,23 @@ those of its estimator), the dataset, the signature, an input example, training 
 """
 
 import json
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from pydantic import JsonValue, ValidationError
 
+from mlops_core.artifacts import find_artifact
 from mlops_core.errors import DeclarationError
 from mlops_core.models.stored import DIGEST_TAG
 from mlops_core.operation import operation_key
-from mlops_core.tracking import adopt_or_create_run, equality_filter, registry_errors
+from mlops_core.tracking import adopt_or_create_run, equality_filter, is_absent, registry_errors
 from mlops_core.training.environment import Environment
 from mlops_core.training.job import TrainJob, TrainResult
 
 JOB_DIGEST_TAG = "mlops.job_digest"
-JOB_FILE = "train_job.json"
-ENVIRONMENT_FILE = "environment.json"
 JOB_FILE = "train_job.json"
 ENVIRONMENT_FILE = "environment.json"
 RESULT_FILE = "train_result.json"
@@ -70,15 +67,16 @@ def finished_result(client: MlflowClient, run_id: str) -> TrainResult | None:
     with registry_errors(f"read the result of run {run_id}"):
         if client.get_run(run_id).info.status != "FINISHED":
             return None
+        content = find_artifact(client, run_id, RESULT_FILE)
+        if content is None:
+            return None
         try:
-            with tempfile.TemporaryDirectory(prefix="mlops-result-") as folder:
-                text = Path(client.download_artifacts(run_id, RESULT_FILE, folder)).read_text(
-                    encoding="utf-8"
-                )
-            result = TrainResult.model_validate_json(text)
+            result = TrainResult.model_validate_json(content)
             model = client.get_logged_model(result.model.model_id)
-        except (MlflowException, OSError, ValidationError) as error:
-            if not isinstance(error, ValidationError | FileNotFoundError) and not _is_absent(error):
+        except ValidationError:
+            return None
+        except MlflowException as error:
+            if not is_absent(error):
                 raise
             return None
     stored = model.status == "READY" and model.tags.get(DIGEST_TAG) == result.model.digest
@@ -177,7 +175,3 @@ def _tags(job: TrainJob) -> dict[str, str]:
 
 def _as_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-def _is_absent(error: Exception) -> bool:
-    return isinstance(error, MlflowException) and error.get_http_status_code() == 404

@@ -18,7 +18,7 @@ class DeployOperator(StepOperator):
     Parameters
     ----------
     transition
-        What ``PromoteOperator`` or ``RollBackOperator`` returned; templated.
+        What ``PromoteOperator``, ``RollBackOperator`` or ``AdoptOperator`` returned; templated.
     """
 
     template_fields: Sequence[str] = ("transition",)

@@ -1,9 +1,7 @@
 """What becomes of a version later: taken over by hand, built again, taken out of use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_mlops.links import ReproductionLink
 from airflow_mlops.operators.step import StepOperator, actor, effect_key
@@ -14,6 +12,8 @@ if TYPE_CHECKING:
 
     from mlops_core.registry.records import Retirement, Transition
     from mlops_core.reproduction.report import ReproductionReport
+
+_READING_STAGES = ("score", "monitor")
 
 
 class AdoptOperator(StepOperator):
@@ -91,14 +91,10 @@ class ReproduceOperator(StepOperator):
             data_uri=self.settings.data_uri,
             reports=self.reports,
             operation_key=effect_key(context),
-            environment="current" if self.environment == "current" else "recorded",
+            environment=self.environment,
         )
         self.show_report("reproduction", report.page)
-        if report.verdict == "different":
-            raise AirflowFailException(
-                f"version {report.version} of {report.model} was built again and is different: "
-                f"{'; '.join(report.differences)}"
-            )
+        report.require_reproduced()
         self.log.info("version %d of %s was built again: %s", report.version, report.model, report.verdict)
         return report
 
@@ -106,7 +102,7 @@ class ReproduceOperator(StepOperator):
 class RetireOperator(StepOperator):
     """Take a version out of use for good, and archive its files and its card; XCom: ``Retirement``.
 
-    Refused while anything depends on the version.
+    Refused while anything depends on the version, or while the model is being scored or monitored.
 
     Parameters
     ----------
@@ -145,4 +141,13 @@ class RetireOperator(StepOperator):
             actor=actor(context),
             reason=self.reason,
             operation_key=effect_key(context),
+            in_use=tuple(_running(context, model=self.model)),
         )
+
+
+def _running(context: "Context", *, model: str) -> Iterator[str]:
+    """Say which runs may be reading any version of the model just now."""
+    for stage in _READING_STAGES:
+        dag_id = f"{model}__{stage}"
+        if runs := context["ti"].get_dr_count(dag_id=dag_id, states=["queued", "running"]):
+            yield f"runs of {dag_id} under way: {runs}; let them end first"

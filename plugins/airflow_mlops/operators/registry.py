@@ -16,7 +16,6 @@ from mlops_core.operation import operation_key
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_core.evaluation.report import EvaluationReport
     from mlops_core.registry.mirror import ReconcileReport
     from mlops_core.registry.records import Transition, VersionRecord
 
@@ -27,7 +26,7 @@ class RegisterOperator(OpenLineageMixin, PipelineOperator):
     Parameters
     ----------
     evaluation
-        ``run_id`` and ``digest`` of an evaluation report that passed; templated.
+        What ``EvaluateOperator`` or ``GateOperator`` returned; templated. ``run_id`` and ``digest`` suffice.
     """
 
     template_fields: Sequence[str] = ("evaluation",)
@@ -39,12 +38,11 @@ class RegisterOperator(OpenLineageMixin, PipelineOperator):
 
     def step(self, context: "Context") -> "VersionRecord":
         """Register, or adopt the version of the same operation key."""
-        from mlops_core.evaluation.evaluate import read_report
         from mlops_core.lineage.openlineage import StepLineage, model_dataset, version_dataset
         from mlops_core.monitoring.capture import capture_profile
         from mlops_core.registry.register import register
 
-        report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
+        report = self.read_evaluation(self.evaluation)
         self.show_run(report.challenger.run_id)
         capture_profile(self.declaration, report=report, store=self.snapshots, tracking_uri=self.tracking_uri)
         version = register(
@@ -77,7 +75,7 @@ class PromoteOperator(StepOperator):
     version
         What ``RegisterOperator`` returned; templated.
     evaluation
-        ``run_id`` and ``digest`` of the evaluation report that speaks for it; templated.
+        What ``EvaluateOperator`` or ``GateOperator`` returned; templated. ``run_id`` and ``digest`` suffice.
     approval
         What ``ApproveOperator`` returned; templated. A version whose risk is not low is refused without it.
     pipeline
@@ -104,11 +102,10 @@ class PromoteOperator(StepOperator):
 
     def step(self, context: "Context") -> "Transition":
         """Write the transition, then mirror it."""
-        from mlops_core.evaluation.evaluate import read_report
         from mlops_core.registry.promotion import promote
         from mlops_core.registry.records import VersionRecord
 
-        report = read_report(self.mlflow_client, self.evaluation["run_id"], digest=self.evaluation["digest"])
+        report = self.read_evaluation(self.evaluation)
         version = VersionRecord.model_validate(self.version)
         transition = promote(
             version,
@@ -116,19 +113,12 @@ class PromoteOperator(StepOperator):
             approval_key=self.approval["operation_key"] if self.approval else None,
             operation_key=operation_key(effect_key(context), version.version),
             actor=actor(context),
-            reason=_why(report),
+            reason=report.in_a_line(),
             ledger=self.ledger,
             tracking_uri=self.tracking_uri,
         )
         self.write_card(self.pipeline, version=version, report=report)
         return transition
-
-
-def _why(report: "EvaluationReport") -> str:
-    """Say in a line why the version may go to production; the evidence has the rest."""
-    passed = f"passed {len(report.verdicts)} gates"
-    compared = next((verdict for verdict in report.verdicts if verdict.kind == "champion"), None)
-    return passed if compared is None else f"{passed}: {compared.reason}"
 
 
 class RollBackOperator(StepOperator):
@@ -169,10 +159,15 @@ class RollBackOperator(StepOperator):
 
 
 class ReconcileOperator(StepOperator):
-    """Heal MLflow's aliases and report what was changed by hand; XCom: ``ReconcileReport``."""
+    """Heal MLflow's aliases and report what was changed by hand; XCom: ``ReconcileReport``.
+
+    The heads of the audit trail are then noted in the report store, signed: it runs where promotion does. The
+    task fails where the ledger has lost what was noted before.
+    """
 
     def step(self, context: "Context") -> "ReconcileReport":  # noqa: ARG002
-        """Compare, heal, report."""
+        """Compare, heal, report, note."""
+        from mlops_core.registry.anchors import note_heads
         from mlops_core.registry.mirror import reconcile
 
         report = reconcile(ledger=self.ledger, client=self.mlflow_client)
@@ -182,4 +177,5 @@ class ReconcileOperator(StepOperator):
             self.log.warning("not in the ledger: %s", unknown)
         for missing in report.missing_versions:
             self.log.warning("deleted from MLflow: %s", missing)
+        note_heads(self.ledger, reports=self.reports)
         return report

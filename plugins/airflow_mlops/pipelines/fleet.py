@@ -8,6 +8,7 @@ from airflow_mlops.assets import aliases_asset
 from airflow_mlops.operators.deployment import DeployOperator, VerifyDeploymentOperator
 from airflow_mlops.operators.lifecycle import AdoptOperator, ReproduceOperator, RetireOperator
 from airflow_mlops.operators.registry import ReconcileOperator, RollBackOperator
+from airflow_mlops.operators.step import StepOperator
 from airflow_mlops.operators.sweep import SweepContainersOperator
 from airflow_mlops.placement import training_queue
 from airflow_mlops.retries import RETRIES
@@ -27,23 +28,20 @@ def rollback_dag() -> DAG:
         params={
             "model": _model(),
             "reason": _reason(),
-            "version": Param(
-                None,
-                type=["null", "integer"],
-                minimum=1,
+            "version": _optional_version(
                 title="Version to leave",
                 description="Refused where another one is in production; the present one if empty",
             ),
         },
     ) as dag:
-        roll_back = RollBackOperator(
-            task_id="roll_back",
-            model="{{ params.model }}",
-            reason="{{ params.reason }}",
-            leaving="{{ params.version or '' }}",
+        _deploy_and_verify(
+            RollBackOperator(
+                task_id="roll_back",
+                model="{{ params.model }}",
+                reason="{{ params.reason }}",
+                leaving="{{ params.version or '' }}",
+            )
         )
-        deploy = DeployOperator(task_id="deploy", transition=roll_back.output)
-        VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
     return dag
 
 
@@ -56,23 +54,19 @@ def adopt_dag() -> DAG:
         params={
             "model": _model(),
             "reason": _reason(),
-            "version": Param(
-                None,
-                type=["null", "integer"],
-                minimum=1,
-                title="Version",
-                description="The one that MLflow's alias champion names if empty",
+            "version": _optional_version(
+                title="Version", description="The one that MLflow's alias champion names if empty"
             ),
         },
     ) as dag:
-        adopt = AdoptOperator(
-            task_id="adopt",
-            model="{{ params.model }}",
-            reason="{{ params.reason }}",
-            version="{{ params.version or '' }}",
+        _deploy_and_verify(
+            AdoptOperator(
+                task_id="adopt",
+                model="{{ params.model }}",
+                reason="{{ params.reason }}",
+                version="{{ params.version or '' }}",
+            )
         )
-        deploy = DeployOperator(task_id="deploy", transition=adopt.output)
-        VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
     return dag
 
 
@@ -142,6 +136,12 @@ def reconcile_dag() -> DAG:
     return dag
 
 
+def _deploy_and_verify(decided: StepOperator) -> None:
+    """Add what follows a transition: the model server serves what is in production."""
+    deploy = DeployOperator(task_id="deploy", transition=decided.output)
+    VerifyDeploymentOperator(task_id="verify", deployment=deploy.output)
+
+
 def _model() -> Param:
     return Param(
         type="string", pattern="^[a-z][a-z0-9_]{0,62}$", title="Model", description="Name of the pipeline"
@@ -150,6 +150,10 @@ def _model() -> Param:
 
 def _version() -> Param:
     return Param(type="integer", minimum=1, title="Version")
+
+
+def _optional_version(*, title: str, description: str) -> Param:
+    return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
 
 
 def _reason() -> Param:

@@ -9,7 +9,8 @@ from card_examples import ATTACK
 from lineage_examples import Records
 from mlops_core.artifacts import find_artifact, list_artifacts
 from mlops_core.cards.documents import CardApproval, ModelCard
-from mlops_core.cards.write import card_page, write_card
+from mlops_core.cards.places import card_page
+from mlops_core.cards.write import write_card
 from mlops_core.reports import ReportStore
 
 
@@ -32,7 +33,7 @@ def test_the_card_lies_beside_the_run_and_in_the_report_store(
 ) -> None:
     page = write_card(card, client=client, reports=reports)
 
-    assert page == f"{card.model}/card/v2/card.html" == card_page(reports, card.model, 2)
+    assert page == f"{card.model}/card/v2/card.html" == card_page(card.model, 2)
     for name in ("card.html", "card.json", "card.md"):
         stored = find_artifact(client, card.training.run_id, f"card/v2/{name}")
         assert stored is not None
@@ -86,7 +87,3 @@ def test_the_page_says_what_was_not_examined_and_escapes_names(
     assert "ValueError: too many columns" in text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
-
-
-def test_without_a_card_there_is_no_page(reports: ReportStore) -> None:
-    assert card_page(reports, "toy", 1) is None

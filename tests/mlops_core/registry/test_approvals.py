@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger_decisions import approval_request, approve, promote, reject, retire, roll_back
+from ledger_decisions import adopt, approval_request, approve, promote, reject, retire, roll_back, signed
 from mlops_core.errors import (
     ApprovalMissingError,
     DeclarationError,
@@ -268,3 +268,43 @@ def test_a_request_is_made_once_a_key(ledger: Ledger, clock: Clock) -> None:
     with pytest.raises(DeclarationError, match="no version 3"):
         ledger.request_approval(approval_request(clock, 3, key="other"))
     assert ledger.approval_requests() == (first,)
+
+
+@pytest.mark.parametrize("evidence", ["evidence-2", "another"])
+def test_a_version_that_was_rejected_last_is_not_adopted_whatever_promotion_it_was_said_of(
+    ledger: Ledger, clock: Clock, evidence: str
+) -> None:
+    recorded(ledger, 1)
+    signed(ledger, 2)
+    promote(ledger, 1, expected=0)
+    approve(ledger, 2, expected=1, key="first")
+    reject(ledger, 2, expected=0, actor="alan", reason="found a leak", evidence=evidence)
+
+    with pytest.raises(
+        ApprovalMissingError,
+        match=rf"cannot adopt version 2 .* 'alan' rejected .* at {clock.now.isoformat()[:10]}.*: found a leak"
+        r"\. Only an approval of the version that comes after it takes that back",
+    ):
+        adopt(ledger, 2, expected=1)
+
+    assert ledger.state(MODEL).generation == 1
+    approve(ledger, 2, expected=1, key="second")
+    assert adopt(ledger, 2, expected=1).version == 2
+
+
+def test_a_rejection_of_another_version_or_model_stops_no_adoption(ledger: Ledger) -> None:
+    signed(ledger, 1)
+    recorded(ledger, 2)
+    recorded(ledger, 1, model="fares")
+    reject(ledger, 2)
+    ledger.reject(
+        "fares",
+        version=1,
+        expected_generation=0,
+        evidence_digest="evidence-1",
+        actor="grace",
+        reason="no",
+        operation_key="fares",
+    )
+
+    assert adopt(ledger, 1, expected=0).version == 1

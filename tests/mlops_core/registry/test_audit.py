@@ -24,8 +24,8 @@ def lived(ledger: Ledger, clock: Clock) -> Ledger:
     clock.forward(hours=1)
     deploy(ledger, 1, expected=1)
     signed(ledger, 2)
-    reject(ledger, 2, expected=1)
     adopt(ledger, 2, expected=1)
+    reject(ledger, 2, expected=1)
     roll_back(ledger)
     recorded(ledger, 3)
     retire(ledger, 2)
@@ -322,3 +322,89 @@ def test_an_event_that_was_repeated_is_found_though_nothing_forbids_it_any_more(
     change(behind, f"INSERT INTO ledger_events (id, {columns}) VALUES (99, {values})", **row)  # noqa: S608
 
     assert (MODEL, 11, "the retire event 'retire/2' is there twice") in found(lived)
+
+
+@pytest.fixture
+def returned(ledger: Ledger) -> Ledger:
+    """Versions 1 to 4 promoted, 2 retired, rolled back to 3 and, past 2, to 1."""
+    recorded(ledger, 1, 2, 3, 4)
+    for version in (1, 2, 3, 4):
+        promote(ledger, version, expected=version - 1)
+    retire(ledger, 2)
+    assert [roll_back(ledger, key).version for key in ("first", "second")] == [3, 1]
+    return ledger
+
+
+def test_a_roll_back_past_a_retired_version_is_sound(returned: Ledger) -> None:
+    assert found(returned) == []
+    promote(returned, 4, expected=6)
+    assert roll_back(returned, "third").version == 1
+    assert found(returned) == []
+
+
+def test_a_roll_back_past_the_version_that_it_takes_away_is_sound(ledger: Ledger) -> None:
+    recorded(ledger, 1, 2, 3, 4)
+    for expected, version in enumerate((1, 2, 3, 2)):
+        promote(ledger, version, expected=expected)
+    # What the next roll back returns to stays in use, so it is moved down before it is retired.
+    promote(ledger, 4, expected=4)
+    retire(ledger, 3)
+    roll_back(ledger, "first")
+
+    assert roll_back(ledger, "second").version == 1
+    assert found(ledger) == []
+
+
+def test_a_retirement_that_came_after_a_roll_back_does_not_excuse_it(ledger: Ledger, ledger_url: str) -> None:
+    recorded(ledger, 1, 2, 3, 4)
+    for version in (1, 2, 3):
+        promote(ledger, version, expected=version - 1)
+    roll_back(ledger)
+    promote(ledger, 3, expected=4)
+    promote(ledger, 4, expected=5)
+    retire(ledger, 2)
+    engine = create_engine(ledger_url)
+    with engine.connect() as behind:
+        forge_roll_back(behind, ledger, generation=4, version=1)
+    engine.dispose()
+
+    assert (MODEL, None, "the transition to generation 4 does not follow from those before it") in found(
+        ledger
+    )
+
+
+def test_a_roll_back_past_a_version_that_was_not_retired_is_found(ledger: Ledger, ledger_url: str) -> None:
+    recorded(ledger, 1, 2, 3)
+    for version in (1, 2, 3):
+        promote(ledger, version, expected=version - 1)
+    roll_back(ledger)
+    engine = create_engine(ledger_url)
+    with engine.connect() as behind:
+        forge_roll_back(behind, ledger, generation=4, version=1)
+    engine.dispose()
+
+    assert found(ledger) == [
+        (MODEL, None, "the transition to generation 4 does not follow from those before it")
+    ]
+
+
+def forge_roll_back(connection: Connection, ledger: Ledger, *, generation: int, version: int) -> None:
+    """Make a roll back return to another version, with a chain made anew that agrees with it."""
+    target = ledger.version(MODEL, version)
+    values = {"v": version, "d": target.digest, "e": target.evidence_digest, "m": MODEL, "g": generation}
+    forged = "version = :v, digest = :d, evidence_digest = :e"
+    which = "WHERE model = :m AND generation = :g AND kind = 'roll_back'"
+    change(connection, f"UPDATE ledger_transitions SET {forged}, beneath = NULL {which}", **values)  # noqa: S608
+    change(connection, f"UPDATE ledger_events SET {forged} {which}", **values)  # noqa: S608
+    former = chain.genesis(MODEL)
+    for event in ledger.events(MODEL):
+        linked = event.model_copy(update={"former_hash": former})
+        former = events.sealed(linked)
+        change(
+            connection,
+            "UPDATE ledger_events SET former_hash = :f, hash = :h WHERE model = :m AND sequence = :s",
+            f=linked.former_hash,
+            h=former,
+            m=MODEL,
+            s=event.sequence,
+        )

@@ -18,8 +18,8 @@ def live(ledger: Ledger, clock: Clock) -> None:
         lambda: promote(ledger, 1, expected=0, approval="approve"),
         lambda: deploy(ledger, 1, expected=1),
         lambda: signed(ledger, 2),
-        lambda: reject(ledger, 2, expected=1),
         lambda: adopt(ledger, 2, expected=1),
+        lambda: reject(ledger, 2, expected=1),
         lambda: roll_back(ledger),
         lambda: recorded(ledger, 3),
         lambda: retire(ledger, 2),
@@ -35,8 +35,8 @@ KINDS = [
     ("promote", 1, 1),
     ("deploy", 1, 1),
     ("register", 2, 1),
-    ("reject", 2, 1),
     ("adopt", 2, 2),
+    ("reject", 2, 2),
     ("roll_back", 1, 3),
     ("register", 3, 3),
     ("retire", 2, 3),
@@ -53,7 +53,7 @@ def test_each_decision_leaves_one_event_with_the_generation_after_it(ledger: Led
     assert [event.at for event in trail] == sorted({event.at for event in trail})
     assert trail[0].reason == "models:/m-1 of run run-1"
     assert trail[3].reason == "revision 1 with 1 of the traffic"
-    assert trail[5].reason == "looked at the slices; judged against generation 1"
+    assert trail[6].reason == "looked at the slices; judged against generation 1"
     assert trail[-1].reason == "superseded; archived at archive/v1.tar.gz, digest archive-digest"
 
 

@@ -1,15 +1,19 @@
 """MLflow's aliases follow the ledger; what somebody changed by hand is put right and told."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy.orm import Session
 
 from mlops_core.errors import DeclarationError, RegistryMismatchError, RegistryUnavailableError
 from mlops_core.evaluation.report import EvaluationReport
 from mlops_core.registry import mlflow_versions
+from mlops_core.registry.aliases import is_mirrored
 from mlops_core.registry.ledger import Ledger, VersionRecord
 from mlops_core.registry.mirror import AliasChange, ReconcileReport, UnknownVersion, mirror_aliases, reconcile
+from mlops_core.registry.production import state_of
 from mlops_core.tracking import OPERATION_KEY_TAG, tracking_client
 from registry_examples import stored_model
 
@@ -114,6 +118,39 @@ def test_a_mirror_that_had_yet_to_follow_is_not_blamed_on_anybody(
         AliasChange(model=model, alias="challenger", found=3, expected=None, by_hand=False),
     )
     assert aliases(client, model) == {"champion": "3"}
+
+
+def test_a_promotion_that_comes_while_the_mirror_looks_is_not_blamed_on_anybody(
+    ledger: Ledger,
+    client: MlflowClient,
+    model: str,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert reconcile(ledger=ledger, client=client).agreed
+    looked, moved = [state_of, is_mirrored], list[str]()
+
+    def moving(look: Callable[..., Any]) -> Callable[..., Any]:
+        def looks(session: Session, name: str) -> Any:
+            seen = look(session, name)
+            if not moved:
+                moved.append(look.__name__)
+                promote(ledger, records[2], expected=2)
+            return seen
+
+        return looks
+
+    for look in looked:
+        monkeypatch.setattr(f"mlops_core.registry.aliases.{look.__name__}", moving(look))
+
+    report = reconcile(ledger=ledger, client=client)
+
+    assert moved
+    assert [change for change in report.changes if change.by_hand] == []
+    assert reconcile(ledger=ledger, client=client).changes == (
+        AliasChange(model=model, alias="champion", found=2, expected=3, by_hand=False),
+        AliasChange(model=model, alias="challenger", found=3, expected=None, by_hand=False),
+    )
 
 
 def test_versions_that_the_ledger_does_not_know_are_reported_and_kept(

@@ -248,3 +248,14 @@ def test_models_move_independently(ledger: Ledger) -> None:
 
     assert ledger.state("fares").generation == 0
     assert ledger.models() == ("fares", MODEL)
+
+
+def test_an_operation_key_tells_the_transition_that_it_made(ledger: Ledger) -> None:
+    recorded(ledger, 1, 2)
+    promote(ledger, 1, expected=0)
+    promoted = promote(ledger, 2, expected=1, key="run-7/promote")
+    returned = roll_back(ledger, "back")
+
+    assert ledger.transition_of("run-7/promote") == promoted
+    assert ledger.transition_of("back") == returned
+    assert ledger.transition_of("register/flight_delay/1") is None

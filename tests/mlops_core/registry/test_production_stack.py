@@ -7,13 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mlops_core.errors import PromotionConflictError, RollbackRefusedError
+from ledger_decisions import retire
+from mlops_core.errors import (
+    GateRefusedError,
+    PromotionConflictError,
+    RetirementRefusedError,
+    RollbackRefusedError,
+)
+from mlops_core.registry.audit import verify
 from mlops_core.registry.ledger import Ledger, Transition
 from registry_examples import MODEL, Clock, recorded
 
 
 class ProductionStack(RuleBasedStateMachine):
-    """Versions 1 to 4 are promoted and rolled back in any order, with right and stale generations."""
+    """Versions 1 to 4 are promoted, rolled back and retired in any order, some too late."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,6 +29,7 @@ class ProductionStack(RuleBasedStateMachine):
         self.ledger = Ledger(f"sqlite:///{Path(self.folder.name) / 'ledger.db'}", clock=self.clock)
         self.stack: list[int] = []
         self.past: list[Transition] = []
+        self.retired: set[int] = set()
         self.keys = 0
 
     @initialize()
@@ -36,8 +44,11 @@ class ProductionStack(RuleBasedStateMachine):
             transition = self._promote(version, expected=len(self.past) - lag, key=f"promote/{self.keys}")
         except PromotionConflictError:
             assert lag > 0 or self.stack[-1:] == [version]
+        except GateRefusedError:
+            assert version in self.retired
         else:
             assert lag == 0
+            assert version not in self.retired
             assert self.stack[-1:] != [version]
             self.stack.append(version)
             self.past.append(transition)
@@ -49,11 +60,24 @@ class ProductionStack(RuleBasedStateMachine):
         try:
             transition = self._roll_back(f"roll-back/{self.keys}")
         except RollbackRefusedError:
-            assert len(self.stack) < 2
+            assert not self._beneath()
         else:
-            self.stack.pop()
+            self.stack = self._beneath()
             assert transition.version == self.stack[-1]
             self.past.append(transition)
+
+    @rule(version=st.integers(1, 4))
+    def retire(self, version: int) -> None:
+        self.keys += 1
+        in_use = {4} if all(past.version != 4 for past in self.past) else set()
+        in_use |= {*self.stack[-1:], *self._beneath()[-1:], *self.retired}
+        try:
+            retire(self.ledger, version, key=f"retire/{self.keys}")
+        except RetirementRefusedError:
+            assert version in in_use
+        else:
+            assert version not in in_use
+            self.retired.add(version)
 
     @precondition(lambda self: self.past)
     @rule(data=st.data())
@@ -78,8 +102,17 @@ class ProductionStack(RuleBasedStateMachine):
             assert version.version == transition.version
 
     def teardown(self) -> None:
+        if self.keys:
+            assert verify(self.ledger).findings == ()
         self.ledger.close()
         self.folder.cleanup()
+
+    def _beneath(self) -> list[int]:
+        """Return what a roll back would leave, with the version that it returns to on top."""
+        left, passed = self.stack[:-1], {*self.stack[-1:], *self.retired}
+        while left and left[-1] in passed:
+            left.pop()
+        return left
 
     def _promote(self, version: int, *, expected: int, key: str) -> Transition:
         return self.ledger.promote(

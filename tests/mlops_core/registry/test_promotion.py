@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from mlops_core.errors import (
     ApprovalMissingError,
+    DeclarationError,
     GateRefusedError,
     PromotionConflictError,
     RegistryMismatchError,
@@ -18,7 +19,7 @@ from mlops_core.errors import (
     UntrustedModelError,
 )
 from mlops_core.evaluation.report import EvaluationReport
-from mlops_core.registry import promotion
+from mlops_core.registry import mlflow_versions, promotion
 from mlops_core.registry.ledger import Ledger, Transition, VersionRecord
 from servers import MlflowServer
 
@@ -195,6 +196,24 @@ def test_a_record_that_was_changed_in_the_ledger_is_not_promoted(
         promote(record, expected=0)
 
     assert ledger.state(report.pipeline).generation == 0
+
+
+def test_a_version_that_the_ledger_does_not_know_is_refused_before_its_files_are_fetched(
+    client: MlflowClient,
+    report: EvaluationReport,
+    submit: Submit,
+    promote: Callable[..., Transition],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unknown = submit(report).model_copy(update={"version": 2})
+    mlflow_versions.create_version(client, report.pipeline, stored=report.challenger.model, tags={})
+    fetched: list[VersionRecord] = []
+    monkeypatch.setattr(promotion, "check_version", lambda record, **_: fetched.append(record))
+
+    with pytest.raises(DeclarationError, match="no version 2 in the ledger; versions it has: 1"):
+        promote(unknown, expected=0)
+
+    assert fetched == []
 
 
 def test_a_version_deleted_from_mlflow_is_not_promoted(

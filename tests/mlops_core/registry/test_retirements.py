@@ -2,7 +2,16 @@
 
 import pytest
 
-from ledger_decisions import adopt, deploy, promote, retire, roll_back, signed
+from ledger_decisions import (
+    adopt,
+    approval_request,
+    deploy,
+    promote,
+    reject,
+    retire,
+    roll_back,
+    signed,
+)
 from mlops_core.errors import (
     DeclarationError,
     GateRefusedError,
@@ -81,11 +90,46 @@ def test_what_was_rolled_back_is_retired_unless_it_is_still_deployed(ledger: Led
     deploy(ledger, 2, expected=2)
     roll_back(ledger)
 
-    with pytest.raises(RetirementRefusedError, match="it is deployed; deploy what is in production first"):
+    with pytest.raises(RetirementRefusedError, match="the model server serves it; deploy the version in"):
         retire(ledger, 2)
 
     deploy(ledger, 1, expected=3)
     assert retire(ledger, 2).version == 2
+
+
+def test_what_people_are_asked_about_is_retired_once_they_have_answered_or_the_question_expires(
+    ledger: Ledger, clock: Clock
+) -> None:
+    recorded(ledger, 1, 2, 3)
+    ledger.request_approval(approval_request(clock, 1, key="ask/1"))
+    ledger.request_approval(approval_request(clock, 2, key="ask/2"))
+
+    for version in (1, 2):
+        with pytest.raises(
+            RetirementRefusedError, match="its approval is asked for by flight_delay__train manual__1"
+        ):
+            retire(ledger, version)
+
+    reject(ledger, 1)
+    assert retire(ledger, 1).version == 1
+    clock.forward(hours=1)
+    assert retire(ledger, 2).version == 2
+
+
+def test_all_that_a_retirement_would_be_refused_for_is_told_at_once(ledger: Ledger, clock: Clock) -> None:
+    recorded(ledger, 1)
+    ledger.request_approval(approval_request(clock, 1))
+
+    told = ledger.retirement_obstacles(MODEL, 1)
+
+    assert told == (
+        "it is the challenger; promote it, or register another version",
+        "its approval is asked for by flight_delay__train manual__1; answer that first",
+    )
+    with pytest.raises(RetirementRefusedError, match=told[0]):
+        retire(ledger, 1)
+    recorded(ledger, 2)
+    assert ledger.retirement_obstacles(MODEL, 1) == told[1:]
 
 
 def test_a_retired_version_is_never_used_again(ledger: Ledger) -> None:
@@ -113,6 +157,8 @@ def test_a_version_retires_once(ledger: Ledger) -> None:
     with pytest.raises(DeclarationError, match=r"retired version 1 .* cannot retire version 2"):
         retire(ledger, 2, key="click")
     assert ledger.retirements(MODEL) == (first,)
+    assert ledger.retirement_of("click") == first
+    assert ledger.retirement_of("another") is None
 
 
 def test_nobody_retires_without_a_reason_or_what_is_not_there(ledger: Ledger) -> None:

@@ -86,6 +86,32 @@ def test_a_version_without_a_trusted_signature_gets_one_and_nothing_else_of_it_c
 
 
 @pytest.mark.usefixtures("new_key")
+def test_a_version_is_signed_though_a_roll_back_has_passed_a_retired_one_by(
+    ledger: Ledger,
+    report: EvaluationReport,
+    submit: Callable[..., VersionRecord],
+    sign: Sign,
+    model: str,
+) -> None:
+    for number in (1, 2, 3, 4):
+        record = submit(report, key="run-1/register" if number == 1 else f"run-{number}/register")
+        ledger.promote(
+            model,
+            version=record.version,
+            expected_generation=number - 1,
+            operation_key=f"promote/{number}",
+            evidence_digest=report.digest(),
+            actor="ada",
+            reason="better",
+        )
+    said = {"actor": "grace", "reason": "superseded"}
+    ledger.retire(model, version=2, archive="", archive_digest="", operation_key="retire", **said)
+    assert [ledger.roll_back(model, operation_key=key, **said).version for key in "ab"] == [3, 1]
+
+    assert sign(1).signature is not None
+
+
+@pytest.mark.usefixtures("new_key")
 def test_signed_again_it_stays_as_it_is(client: MlflowClient, sign: Sign, model: str) -> None:
     first = sign()
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from mlops_core.errors import ArchiveMissingError, EvaluationError
 from mlops_core.retirement.archive import check_archive
@@ -45,6 +46,34 @@ def test_a_freed_archive_says_when_and_why(crowd: Estate) -> None:
         check_archive(first, record=crowd.records.ledger.versions(crowd.model)[0], folder=str(crowd.folder))
 
     assert f"was freed at {freed.isoformat()}: retention keeps the latest 1" in str(missing.value)
+
+
+def test_with_the_archive_goes_the_model_that_mlflow_holds(crowd: Estate) -> None:
+    stored = [record.uri.removeprefix("models:/") for record in crowd.records.ledger.versions(crowd.model)]
+    crowd.retire(1)
+    crowd.clock.forward(days=40)
+
+    crowd.retire(2)
+
+    assert versions_of(crowd) == [2]
+    with pytest.raises(MlflowException, match="not found"):
+        crowd.records.client.get_logged_model(stored[0])
+    assert crowd.records.client.get_logged_model(stored[1]).model_id == stored[1]
+
+
+def test_a_model_that_a_kept_version_shares_stays_in_mlflow(crowd: Estate) -> None:
+    first = crowd.records.ledger.versions(crowd.model)[0]
+    crowd.records.ledger.record_version(
+        first.model_copy(update={"version": 9}), operation_key="shared", actor="train"
+    )
+    crowd.retire(1)
+    crowd.clock.forward(days=40)
+
+    crowd.retire(2)
+
+    assert versions_of(crowd) == [2]
+    model_id = first.uri.removeprefix("models:/")
+    assert crowd.records.client.get_logged_model(model_id).model_id == model_id
 
 
 def test_the_archive_that_kept_evidence_names_is_kept_and_so_on_back(estate: Estate) -> None:

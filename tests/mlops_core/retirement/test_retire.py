@@ -214,13 +214,19 @@ def test_the_challenger_and_what_the_caller_knows_are_all_named(two: Estate) -> 
     assert "run 7 of toy__score scores with it" in str(refusal.value)
 
 
-def test_a_promotion_that_comes_between_wins(two: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    def promoted(*_: Any, **__: Any) -> None:
-        _in_production(two)
+@pytest.mark.parametrize(
+    ("arrange", "words"),
+    [(_in_production, "it is in production"), (_asked_about, "its approval is asked for by toy__train")],
+)
+def test_what_comes_between_wins(
+    two: Estate, monkeypatch: pytest.MonkeyPatch, arrange: Callable[[Estate], None], words: str
+) -> None:
+    def between(*_: Any, **__: Any) -> None:
+        arrange(two)
 
-    monkeypatch.setattr("mlops_core.retirement.retire.require_unused", promoted)
+    monkeypatch.setattr("mlops_core.retirement.retire.require_unused", between)
 
-    with pytest.raises(RetirementRefusedError, match="it is in production"):
+    with pytest.raises(RetirementRefusedError, match=words):
         two.retire(1)
 
     assert two.registered() == [1, 2]

@@ -92,21 +92,28 @@ def verify(
 ) -> None:
     """Look for whatever was changed, removed or added behind the ledger's back.
 
-    Exit code 0 if nothing was found, 1 if something was, or if there is nothing to verify. Keep the report
-    elsewhere and give it back as [bold]--anchors[/]: without it an end that was cut off everywhere goes
-    unseen.
+    Exit code 0 if nothing was found, 1 if something was, or if there is nothing to verify. The ledger is
+    compared with the heads that were noted last in the report store. Keep the report elsewhere and give it
+    back as [bold]--anchors[/]: without either an end that was cut off everywhere goes unseen.
     """
     from mlops_core.cli.ledger import display
+    from mlops_core.registry.anchors import noted_heads
     from mlops_core.registry.audit import verify as verify_ledger
     from mlops_core.registry.ledger import Ledger
+    from mlops_core.reports import ReportStore
 
+    settings = Settings.from_environment()
     kept = {} if anchors is None else _read_anchors(anchors)
-    with Ledger(Settings.from_environment().ledger_url) as ledger:
-        report = verify_ledger(ledger, anchors=kept)
+    # Read first: the ledger is then no older than the note that it is compared with.
+    noted = noted_heads(ReportStore(settings.reports_path))
+    with Ledger(settings.ledger_url) as ledger:
+        report = verify_ledger(ledger, anchors=kept, noted=None if noted is None else noted.heads)
     if as_json:
-        _write_json({"sound": report.sound, **report.model_dump(mode="json")})
+        told = None if noted is None else noted.model_dump(mode="json")
+        _write_json({"sound": report.sound, **report.model_dump(mode="json"), "noted": told})
     else:
         display.show_audit(report, console=console)
+        display.show_anchors(noted, given=anchors, reports=settings.reports_path, console=console)
     raise typer.Exit(0 if report.sound else FAILED)
 
 
@@ -119,10 +126,10 @@ def adopt(
         int | None, typer.Option(min=1, help="Which; by default what MLflow's alias champion names.")
     ] = None,
 ) -> None:
-    """Put a version into production that a person has chosen, past evaluation and approval.
+    """Put a version into production and have it served: one that a person has chosen, past the gates.
 
-    Its signature and files are verified. Nothing else makes a champion last that was set by hand in MLflow:
-    the alias is soon put back.
+    Its signature and files are verified, and one that was rejected last is refused. Nothing else makes a
+    champion last that was set by hand in MLflow: the alias is soon put back.
     """
     from mlops_core.registry.adoption import adopt_manual_change
     from mlops_core.tracking import tracking_client
@@ -138,9 +145,16 @@ def adopt(
             operation_key=operation_key("adopt", model, ledger.state(model).generation, version or "alias"),
             version=version,
         )
+        ledger.deploy(
+            model,
+            version=transition.version,
+            expected_generation=transition.generation,
+            operation_key=operation_key(transition.operation_key, "deploy"),
+            actor=getpass.getuser(),
+        )
     console.print(
-        f"adopted version {transition.version} of {model}: generation {transition.generation}, "
-        "to be deployed by the next deployment",
+        f"adopted version {transition.version} of {model}: generation {transition.generation}; "
+        "the model server takes it now",
         markup=False,
     )
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlops_core.registry.anchors import AnchorDocument
 from mlops_core.registry.audit import AuditReport
 from mlops_core.registry.records import LedgerEvent, Transition, VersionRecord
 
@@ -81,6 +83,25 @@ def show_audit(report: AuditReport, *, console: Console) -> None:
         console.print(table)
     for model, (last, head) in report.heads.items():
         console.print(f"head of {model}: {last} {head}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_anchors(
+    noted: AnchorDocument | None, *, given: Path | None, reports: Path, console: Console
+) -> None:
+    """Print with which anchors a ledger was compared, and of when they are."""
+    if given is not None:
+        _line(f"compared with {given}", console=console)
+    if noted is not None:
+        by = "unsigned" if noted.signature is None else f"signed by the key {noted.signature.key_id}"
+        _line(f"compared with the heads noted at {noted.at.isoformat()}, {by}, in {reports}", console=console)
+    else:
+        _line(f"no heads are noted in {reports}", console=console)
+    if given is None and noted is None:
+        _line("without an anchor an end that was cut off everywhere goes unseen", console=console)
+
+
+def _line(text: str, *, console: Console) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(*headers: str) -> Table:
