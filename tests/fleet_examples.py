@@ -183,7 +183,9 @@ def request_approval(
     return ledger.request_approval(ApprovalRequest.model_validate(fields))
 
 
-def decided(ledger: Ledger, model: str, *, window: str, answer: str, signals: tuple[str, ...]) -> None:
+def decided(
+    ledger: Ledger, model: str, *, window: str, answer: str, signals: tuple[str, ...], **changes: Any
+) -> None:
     ledger.record_decision(
         model,
         operation_key=f"{model}/{window}/decide",
@@ -195,6 +197,7 @@ def decided(ledger: Ledger, model: str, *, window: str, answer: str, signals: tu
             "reasons": [f"{signal} in {window}" for signal in signals] or [f"nothing was found in {window}"],
             "signals": list(signals),
             "version": 2,
+            **changes,
         },
     )
 

@@ -64,3 +64,10 @@ class DriftReportLink(_EvidenceLink):
 
     name = "Drift report"
     kind = "drift"
+
+
+class EvidentlyReportLink(_EvidenceLink):
+    """The charts of the window beside the reference, by Evidently."""
+
+    name = "Evidently report"
+    kind = "evidently"

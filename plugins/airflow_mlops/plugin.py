@@ -12,6 +12,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow_mlops.links import (
     DriftReportLink,
     EvaluationReportLink,
+    EvidentlyReportLink,
     MlflowRunLink,
     ModelCardLink,
     ReproductionLink,
@@ -32,6 +33,7 @@ class MlopsPlugin(AirflowPlugin):
         ModelCardLink(),
         ReproductionLink(),
         DriftReportLink(),
+        EvidentlyReportLink(),
     ]
 
     external_views = [  # noqa: RUF012

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from mlops_core.document import Document
 from mlops_core.fleet.drift import drift_of
@@ -20,11 +20,16 @@ class Attention(Document):
     severity: Severity
     message: str
 
+    @property
+    def urgency(self) -> int:
+        """Its place in the order: 0 is most urgent."""
+        return get_args(Severity).index(self.severity)
+
 
 def attention_of(standing: Standing, *, now: datetime) -> tuple[Attention, ...]:
     """Return what needs attention, most urgent first."""
     found = [*_approval(standing), *_production(standing, now=now), *_judgement(standing)]
-    return tuple(sorted(found, key=lambda attention: ("act", "look", "know").index(attention.severity)))
+    return tuple(sorted(found, key=lambda attention: attention.urgency))
 
 
 def _approval(standing: Standing) -> Iterator[Attention]:

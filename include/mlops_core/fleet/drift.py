@@ -10,6 +10,7 @@ _SIGNALS = {
     "prediction_drift": "prediction drift",
     "performance": "loss of performance",
 }
+_KEPT = ("answer", "reasons", "signals", "version", "page", "evidently")
 
 
 class DriftVerdict(Document):
@@ -22,6 +23,8 @@ class DriftVerdict(Document):
     signals: tuple[str, ...] = ()
     version: int | None = None
     problem: str = ""
+    page: str = ""
+    evidently: str | None = None
 
     @property
     def said(self) -> str:
@@ -34,7 +37,7 @@ def drift_of(record: DecisionRecord | None) -> DriftVerdict | None:
     """Read a recorded decision; one that cannot be read is said to be so."""
     if record is None:
         return None
-    kept = {name: record.decision.get(name) for name in ("answer", "reasons", "signals", "version")}
+    kept = {name: record.decision[name] for name in _KEPT if name in record.decision}
     try:
         return DriftVerdict.model_validate({**kept, "window": record.window, "at": record.at})
     except ValidationError:

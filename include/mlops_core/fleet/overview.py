@@ -2,17 +2,15 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from mlops_core.document import Document
-from mlops_core.fleet.attention import Attention, attention_of
+from mlops_core.fleet.attention import Attention, Severity, attention_of
 from mlops_core.fleet.drift import DriftVerdict, drift_of
 from mlops_core.registry.standing import Standing, standings
 
 if TYPE_CHECKING:
     from mlops_core.registry.ledger import Ledger
-
-_URGENCY = {"act": 0, "look": 1, "know": 2}
 
 
 class FleetRow(Document):
@@ -86,7 +84,7 @@ def read_fleet(ledger: "Ledger", *, among: Collection[str], now: datetime) -> Fl
 
 
 def _urgency(row: FleetRow) -> tuple[int, str]:
-    return min((_URGENCY[attention.severity] for attention in row.attention), default=3), row.name
+    return min((attention.urgency for attention in row.attention), default=len(get_args(Severity))), row.name
 
 
 def _owner(row: FleetRow) -> str:

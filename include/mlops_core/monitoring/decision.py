@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from mlops_core.document import Document
 from mlops_core.monitoring.report import Signal
 from mlops_core.registry.records import UtcInstant
@@ -29,3 +31,5 @@ class RetrainingDecision(Document):
     report_digest: str
     operation_key: str
     decided_at: UtcInstant
+    page: str = Field(default="", description="Of the monitor's report, relative to the report store")
+    evidently: str | None = Field(default=None, description="Of Evidently's report, if it could be made")

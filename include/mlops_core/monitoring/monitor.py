@@ -151,7 +151,7 @@ def examine(
 
 def page_path(pipeline: str, *, report_key: str) -> str:
     """Return where ``watch`` puts its page, relative to the report store."""
-    return f"{pipeline}/{REPORT_KIND}/{safe_key(report_key)}/{PAGE_NAME}"
+    return ReportStore.relative_path(pipeline=pipeline, kind=REPORT_KIND, key=report_key, name=PAGE_NAME)
 
 
 def _read(scored: ScoredPartition, *, store: SnapshotStore) -> Window:

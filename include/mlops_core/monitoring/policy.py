@@ -111,6 +111,8 @@ def _decide(
         report_digest=report.digest(),
         operation_key=operation_key,
         decided_at=instant,
+        page=report.page,
+        evidently=report.evidently,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_mlops.assets import predictions_asset, retraining_request_asset
-from airflow_mlops.links import DriftReportLink, MlflowRunLink
+from airflow_mlops.links import DriftReportLink, EvidentlyReportLink, MlflowRunLink
 from airflow_mlops.operators.step import PipelineOperator, effect_key
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class WatchOperator(PipelineOperator):
     """
 
     template_fields: Sequence[str] = ("scored",)
-    operator_extra_links = (DriftReportLink(), MlflowRunLink())
+    operator_extra_links = (DriftReportLink(), EvidentlyReportLink(), MlflowRunLink())
 
     def __init__(self, *, scored: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -49,6 +49,8 @@ class WatchOperator(PipelineOperator):
             report_key=effect_key(context),
         )
         self.show_report("drift", report.page)
+        if report.evidently is not None:
+            self.show_report("evidently", report.evidently)
         self.show_run(scored.version.run_id)
         return report
 

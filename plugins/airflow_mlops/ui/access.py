@@ -20,6 +20,11 @@ def training_dag_of(model: str) -> str:
     return f"{model}{_TRAINING}"
 
 
+def monitor_dag_of(model: str) -> str:
+    """Return the DAG that watches the model."""
+    return f"{model}__monitor"
+
+
 @dataclass(frozen=True)
 class Access:
     """One user's rights. A model is readable for those who may read its training DAG."""

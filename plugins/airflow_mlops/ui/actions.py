@@ -15,6 +15,7 @@ from airflow_mlops.ui.models import model_page
 from airflow_mlops.ui.origin import require_same_origin
 from airflow_mlops.ui.pages import show_message
 from airflow_mlops.ui.sources import open_ledger
+from mlops_core.policies import APPROVE, REJECT
 from mlops_core.registry.records import ApprovalRequest, LedgerState
 
 Act = Callable[[ActingUser, Access, str, ActionForm], Awaitable[str]]
@@ -75,7 +76,7 @@ async def _perform(
 
 def _answer(option: str, done: str) -> Act:
     async def act(user: ActingUser, access: Access, model: str, form: ActionForm) -> str:
-        shown = await user.first_waiting(await run_in_threadpool(_open_requests, model, form))
+        shown = await user.first_waiting(await run_in_threadpool(_requests_shown, model, form))
         if shown is None:
             raise StaleFormError("What you decided on does not wait for approval any more.")
         asked, question = shown
@@ -111,7 +112,7 @@ def _require(allowed: bool, what: str) -> None:
         raise HTTPException(status.HTTP_403_FORBIDDEN, f"Nothing was changed: you may not {what}.")
 
 
-def _open_requests(model: str, form: ActionForm) -> list[ApprovalRequest]:
+def _requests_shown(model: str, form: ActionForm) -> list[ApprovalRequest]:
     """Return what the ledger has open of what the page showed; asked again, it is there twice."""
     shown = (form.version, form.generation, form.evidence)
     return [
@@ -131,8 +132,8 @@ def _state_as_shown(model: str, form: ActionForm) -> LedgerState:
 
 
 _ACTS: dict[str, Act] = {
-    "approve": _answer("Approve", "approved"),
-    "reject": _answer("Reject", "rejected"),
+    "approve": _answer(APPROVE, "approved"),
+    "reject": _answer(REJECT, "rejected"),
     "roll-back": _roll_back,
     "train": _train,
 }

@@ -11,18 +11,27 @@ from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from airflow_mlops.ui.access import ROLL_BACK_DAG, Access, AccessDep, ReaderDep, training_dag_of
+from airflow_mlops.ui.access import (
+    ROLL_BACK_DAG,
+    Access,
+    AccessDep,
+    ReaderDep,
+    monitor_dag_of,
+    training_dag_of,
+)
 from airflow_mlops.ui.acting import ActingUser
-from airflow_mlops.ui.pages import render, utc_now
+from airflow_mlops.ui.pages import render
 from airflow_mlops.ui.questions import UNSEEN, Question
-from airflow_mlops.ui.sources import card_path, mlflow_address, open_ledger, page_addresses, read_evaluation
+from airflow_mlops.ui.sources import mlflow_address, open_ledger, page_addresses, read_evaluation
+from mlops_core.cards.places import card_page
 from mlops_core.fleet.overview import read_fleet
 from mlops_core.fleet.view import ModelView, read_model
 from mlops_core.names import NAME_PATTERN
 from mlops_core.registry.records import ApprovalRequest
+from mlops_core.registry.transactions import utc_now
 
-ROWS_A_PAGE = 100
-RECENT = 25
+_ROWS_A_PAGE = 100
+_RECENT = 25
 """Decisions of a timeline that are shown at once; the earlier ones unfold."""
 
 DONE = {
@@ -59,14 +68,14 @@ def show_fleet(
     now = utc_now()
     fleet = read_fleet(open_ledger(), among=access.readable_models(), now=now)
     found = fleet.matching(q[:100], only_needing=attention)
-    last = max(1, -(-len(found) // ROWS_A_PAGE))
+    last = max(1, -(-len(found) // _ROWS_A_PAGE))
     page = min(max(page, 1), last)
     return render(
         request,
         "fleet.html.jinja",
         fleet=fleet,
         found=len(found),
-        rows=found[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE],
+        rows=found[(page - 1) * _ROWS_A_PAGE : page * _ROWS_A_PAGE],
         query=q[:100],
         attention=attention,
         page=page,
@@ -90,7 +99,7 @@ async def model_page(
 ) -> HTMLResponse:
     """Render a model's page, with the first question that its tasks wait for."""
     asked, question = None, UNSEEN
-    if found := await user.first_waiting(await run_in_threadpool(open_requests, model)):
+    if found := await user.first_waiting(await run_in_threadpool(_open_requests, model)):
         asked, question = found
     # What waits was not answered, whatever the address says.
     done = "" if done in _ANSWERS and question.waits else DONE.get(done, "")
@@ -109,7 +118,7 @@ def _page(
     **context: Any,
 ) -> HTMLResponse:
     now = utc_now()
-    view = find_model(model, now=now, asked=asked)
+    view = _find_model(model, now=now, asked=asked)
     asked = view.standing.request
     return render(
         request,
@@ -118,12 +127,13 @@ def _page(
         model=model,
         now=now,
         key=secrets.token_hex(8),
-        recent=RECENT,
+        recent=_RECENT,
         mlflow=mlflow_address(),
         airflow_address=conf.get("api", "base_url", fallback="").rstrip("/"),
         stored=page_addresses(request.scope.get("root_path", "")),
-        card_path=card_path,
+        card_page=card_page,
         training_dag=training_dag_of(model),
+        monitor_dag=monitor_dag_of(model),
         roll_back_dag=ROLL_BACK_DAG,
         question=question,
         caused=asked is not None and access.caused(asked),
@@ -134,12 +144,11 @@ def _page(
     )
 
 
-def open_requests(model: str) -> tuple[ApprovalRequest, ...]:
-    """Return what the ledger has open, the first one first."""
+def _open_requests(model: str) -> tuple[ApprovalRequest, ...]:
     return open_ledger().approval_requests(model)
 
 
-def find_model(model: str, *, now: Any, asked: ApprovalRequest | None = None) -> ModelView:
+def _find_model(model: str, *, now: Any, asked: ApprovalRequest | None = None) -> ModelView:
     """Read a model, or answer that there is none."""
     view = None
     if re.fullmatch(NAME_PATTERN, model):

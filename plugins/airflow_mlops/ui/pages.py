@@ -21,17 +21,12 @@ _HEADERS = {
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("h", 3600), ("min", 60))
 
 
-def utc_now() -> datetime:
-    """Return the present instant."""
-    return datetime.now(UTC)
-
-
 def render(request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
     """Render a page.
 
     Besides what is given, templates know ``base`` (where this app is mounted), ``airflow`` (the address of
-    the UI), ``now``, and ``embedded``: whether the page is shown inside Airflow's frame, which lets no link
-    lead out of itself.
+    the UI), and ``embedded``: whether the page is shown inside Airflow's frame, which lets no link lead out
+    of itself.
     """
     base = request.scope.get("root_path", "")
     text = (
@@ -41,7 +36,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
             base=base,
             airflow=base.removesuffix("/mlops"),
             embedded=request.headers.get("sec-fetch-dest") == "iframe",
-            **{"now": utc_now(), **context},
+            **context,
         )
     )
     return HTMLResponse(text, status_code=status_code, headers=_HEADERS)

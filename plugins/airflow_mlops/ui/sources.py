@@ -38,7 +38,7 @@ def mlflow_address() -> str:
     from airflow_mlops.hooks.mlflow import MlflowHook
 
     try:
-        return MlflowHook().tracking_uri
+        return MlflowHook().link_address
     except (AirflowNotFoundException, ValueError):
         return Settings.from_environment().tracking_uri
 
@@ -100,9 +100,3 @@ def page_addresses(base: str) -> Callable[[str, str], str]:
         return f"{base}/reports?{urlencode({'dag_id': dag_id, 'path': path})}"
 
     return address
-
-
-def card_path(model: str, version: int) -> str:
-    """Return where the card of a version lies in the report store."""
-    store = ReportStore(Settings.from_environment().reports_path)
-    return store.relative_path(pipeline=model, kind="card", key=f"v{version}", name="card.html")

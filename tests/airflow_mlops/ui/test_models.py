@@ -1,6 +1,7 @@
 """The pages of the models: who sees what, and that nothing of it runs."""
 
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from fleet_examples import (
     NEW,
     QUIET,
     WAITING,
+    decided,
     evaluation_record,
     promoted,
     request_approval,
@@ -90,6 +92,34 @@ def test_a_model_shows_its_evidence_versions_windows_and_timeline(
         "prediction drift, loss of performance",
     ):
         assert said in text
+
+
+def test_a_window_leads_to_its_report_and_to_evidentlys(
+    browser: TestClient, ledger: Ledger, tmp_path: Path
+) -> None:
+    store = ReportStore(tmp_path / "reports")
+    pages = {
+        name: store.write(pipeline=WAITING, kind="drift", key="w", name=f"{name}.html", content="<p>")
+        for name in ("report", "evidently")
+    }
+    claim(store.path(pages["report"]), dag_id=f"{WAITING}__monitor")
+    decided(
+        ledger,
+        WAITING,
+        window="2013-09",
+        answer="wait",
+        signals=(),
+        page=pages["report"],
+        evidently=pages["evidently"],
+    )
+    decided(ledger, WAITING, window="2013-10", answer="wait", signals=(), page="../outside", evidently=None)
+
+    text = browser.get(f"/mlops/models/{WAITING}").text
+
+    for name, title in (("report", "Report"), ("evidently", "Evidently")):
+        path = quote_plus(pages[name])
+        assert f'reports?dag_id={WAITING}__monitor&amp;path={path}">{title}</a>' in text
+    assert "outside" not in text
 
 
 def test_a_model_that_the_ledger_never_saw_is_a_404_with_advice(

@@ -1,5 +1,6 @@
 """Where the pages read, and how long they wait."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from airflow_mlops.ui import sources
 from airflow_mlops.ui.ownership import claim
 from fleet_examples import WAITING, evaluation_record, report
+from mlops_core.cards.places import card_page
 from mlops_core.errors import EvaluationError, RegistryUnavailableError
 from mlops_core.reports import ReportStore
 from registry_examples import Clock
@@ -74,7 +76,17 @@ def test_only_a_page_that_the_dag_made_has_an_address(
     path = store.write(pipeline=WAITING, kind="card", key="v1", name="card.html", content="<p>")
     claim(store.path(path), dag_id="mine")
     address = sources.page_addresses("/mlops")
-    assert path == sources.card_path(WAITING, 1)
+    assert path == card_page(WAITING, 1)
     assert address("mine", path) == f"/mlops/reports?dag_id=mine&path={WAITING}%2Fcard%2Fv1%2Fcard.html"
     for dag_id, asked in (("theirs", path), ("mine", ""), ("mine", "../x"), ("mine", f"{path}x")):
         assert address(dag_id, asked) == ""
+
+
+def test_links_to_mlflow_lead_where_a_browser_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "mlflow", "host": "http://mlflow", "port": 5000}
+    shown = {**connection, "extra": {"ui_url": "http://127.0.0.1:5001"}}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(shown))
+    assert sources.mlflow_address() == "http://127.0.0.1:5001"
+
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(connection))
+    assert sources.mlflow_address() == "http://mlflow:5000"
