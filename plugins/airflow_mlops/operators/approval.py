@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_mlops.links import EvaluationReportLink, MlflowRunLink, ModelCardLink
-from airflow_mlops.operators.step import StepOperator, actor, effect_key
+from airflow_mlops.operators.step import StepOperator, actor, as_xcom, round_key
 from mlops_core.operation import operation_key
+from mlops_core.policies import APPROVE, REJECT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_core.evaluation.report import EvaluationReport
     from mlops_core.registry.records import Approval, VersionRecord
-
-APPROVE, REJECT = "Approve", "Reject"
-_NOBODY = "nobody"
 
 
 class ApproveOperator(StepOperator, HITLOperator):
@@ -35,7 +32,7 @@ class ApproveOperator(StepOperator, HITLOperator):
     version
         What ``RegisterOperator`` returned; templated.
     evaluation
-        ``run_id`` and ``digest`` of the evaluation report that speaks for it; templated.
+        What ``EvaluateOperator`` or ``GateOperator`` returned; templated. ``run_id`` and ``digest`` suffice.
     approvers
         Ids of the Airflow users who may answer (the simple auth manager's are their names); everybody who may
         answer tasks of the DAG if empty.
@@ -45,6 +42,10 @@ class ApproveOperator(StepOperator, HITLOperator):
         Refuse the answer of the person who triggered the run.
     pipeline
         The declaration as ``"package.module:NAME"``, for the card; without it the card stays as it is.
+
+    Notes
+    -----
+    It is tried again after five seconds, whatever ``retry_delay`` says.
     """
 
     template_fields: Collection[str] = ("version", "evaluation")
@@ -110,7 +111,7 @@ class ApproveOperator(StepOperator, HITLOperator):
                 dag_id=task.dag_id,
                 run_id=task.run_id,
                 task_id=task.task_id,
-                operation_key=_question(context),
+                operation_key=self._question(context),
                 at=now,
                 expires_at=now + (self.response_timeout or timedelta(0)),
             )
@@ -125,99 +126,83 @@ class ApproveOperator(StepOperator, HITLOperator):
 
     def execute(self, context: "Context") -> Any:
         """Ask; the task then waits without a worker slot. A retry finds the answer that was given."""
+        from mlops_core.registry.answers import require_yes
+
         with self.translated_errors():
             given = self._given(context)
-        if given is not None:
-            self.log.info("answered already by %s", given.actor)
-            return _concluded(given)
+            if given is not None:
+                self.log.info("answered already by %s", given.actor)
+                return as_xcom(require_yes(given))
         StepOperator.execute(self, context)
         return HITLOperator.execute(self, context)
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
         """Record the answer, and fail unless it is a yes that holds."""
+        from mlops_core.registry.answers import require_yes
+
         with self.translated_errors():
-            given = self._given(context) or self._record(context, event)
             record, report = self._subject()
+            given = self._given(context) or self._record(context, event, record=record, report=report)
             self.write_card(self.pipeline, version=record, report=report)
-            return _concluded(given)
+            return as_xcom(require_yes(given))
 
     def _given(self, context: "Context") -> "Approval | None":
         """Return the answer to this question if it was recorded before the task died."""
         from mlops_core.registry.records import VersionRecord
 
         model = VersionRecord.model_validate(self.version).model
-        key = _answer(context)
+        key = self._answer(context)
         return next((made for made in self.ledger.approvals(model) if made.operation_key == key), None)
 
-    def _record(self, context: "Context", event: dict[str, Any]) -> "Approval":
-        record, report = self._subject()
-        user = event.get("responded_by_user")
-        subject: dict[str, Any] = {
-            "model": record.model,
-            "version": record.version,
-            "expected_generation": report.generation,
-            "evidence_digest": report.digest(),
-            "operation_key": _answer(context),
-        }
-        if user is None or event.get("timedout") or "error" in event:
-            waited = f"no answer within {self.response_timeout}"
-            return self.ledger.reject(**subject, actor=_NOBODY, reason=waited)
-        answer = event.get("params_input") or {}
-        reason = str(answer.get("reason") or "").strip() or "no reason given"
-        self._require_right(context, user)
-        if event.get("chosen_options") != [APPROVE]:
-            return self.ledger.reject(**subject, actor=user["name"], reason=reason)
-        if answer.get("evidence") != report.digest():
-            raise AirflowFailException(
-                f"the approval of {user['name']} is void: it names the evidence {answer.get('evidence')!r}, "
-                f"and the version stands on {report.digest()!r}; clear this task to ask again"
-            )
-        return self.ledger.approve(**subject, actor=user["name"], reason=reason)
+    def _record(
+        self,
+        context: "Context",
+        event: dict[str, Any],
+        *,
+        record: "VersionRecord",
+        report: "EvaluationReport",
+    ) -> "Approval":
+        """Say in the library's words what Airflow says of the answer."""
+        from mlops_core.registry.answers import PersonsAnswer, record_answer, record_silence
 
-    def _require_right(self, context: "Context", user: dict[str, str]) -> None:
-        names = {user["id"], user["name"]}
-        if self.approvers and not names & set(self.approvers):
-            raise AirflowFailException(
-                f"{user['name']} may not answer; approvers: {', '.join(self.approvers)}. Clear this task to "
-                "ask again"
+        user = event.get("responded_by_user")
+        if user is None or event.get("timedout") or "error" in event:
+            return record_silence(
+                record,
+                report=report,
+                waited=str(self.response_timeout),
+                ledger=self.ledger,
+                operation_key=self._answer(context),
             )
-        if self.not_the_requester and actor(context) in names:
-            raise AirflowFailException(
-                f"{user['name']} caused this training and may not approve it too; clear this task and let "
-                "another approver answer"
-            )
+        fields = event.get("params_input") or {}
+        return record_answer(
+            PersonsAnswer(
+                user_id=user["id"],
+                user_name=user["name"],
+                approves=event.get("chosen_options") == [APPROVE],
+                reason=str(fields.get("reason") or ""),
+                evidence=fields.get("evidence"),
+            ),
+            record,
+            report=report,
+            approvers=self.approvers,
+            requester=actor(context) if self.not_the_requester else None,
+            ledger=self.ledger,
+            operation_key=self._answer(context),
+        )
+
+    def _question(self, context: "Context") -> str:
+        """Name the question: the same for every try, and another one when a person has cleared the task."""
+        return operation_key(round_key(context, retries=self.retries), "question")
+
+    def _answer(self, context: "Context") -> str:
+        return operation_key(self._question(context), "answer")
 
     def _subject(self) -> "tuple[VersionRecord, EvaluationReport]":
-        from mlops_core.evaluation.evaluate import read_report
         from mlops_core.registry.records import VersionRecord
 
-        run_id, digest = self.evaluation["run_id"], self.evaluation["digest"]
-        return (
-            VersionRecord.model_validate(self.version),
-            read_report(self.mlflow_client, run_id, digest=digest),
-        )
+        return VersionRecord.model_validate(self.version), self.read_evaluation(self.evaluation)
 
     def _fit_seconds(self, run_id: str) -> float | None:
         metrics: dict[str, float] = self.mlflow_client.get_run(run_id).data.metrics
         return metrics.get("fit_seconds")
-
-
-def _question(context: "Context") -> str:
-    """Name the question: the same for every try, and another one when a person has cleared the task.
-
-    Clearing raises the number of tries that a task instance may have; a retry does not.
-    """
-    return operation_key(effect_key(context), "question", context["ti"].max_tries)
-
-
-def _answer(context: "Context") -> str:
-    return operation_key(_question(context), "answer")
-
-
-def _concluded(answered: "Approval") -> dict[str, Any]:
-    if answered.verdict != "approve":
-        raise AirflowFailException(
-            f"version {answered.version} of {answered.model} is rejected by {answered.actor}: "
-            f"{answered.reason}"
-        )
-    return answered.model_dump(mode="json")

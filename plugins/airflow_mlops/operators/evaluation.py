@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.links import EvaluationReportLink, MlflowRunLink
-from airflow_mlops.operators.step import PipelineOperator, StepOperator, effect_key
+from airflow_mlops.operators.step import PipelineOperator, StepOperator, round_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,7 +39,8 @@ class EvaluateOperator(PipelineOperator):
         from mlops_core.registry.records import EvaluationRecord
         from mlops_core.training.job import TrainingPlan, TrainResult
 
-        report_key = effect_key(context)
+        # Cleared, it is another decision on the same held-out rows, and counts as one.
+        report_key = round_key(context, retries=self.retries)
         report = evaluate(
             self.declaration,
             plan=TrainingPlan.model_validate(self.plan),
@@ -81,7 +82,7 @@ class EvaluateOperator(PipelineOperator):
 
 
 class GateOperator(StepOperator):
-    """Fail unless every gate of an evaluation report passed; the report is read back by its digest.
+    """Fail unless every gate of an evaluation report passed; XCom: what it was given.
 
     Parameters
     ----------
@@ -98,12 +99,10 @@ class GateOperator(StepOperator):
 
     def step(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
         """Read the report and enforce it."""
-        from mlops_core.evaluation.evaluate import read_report
         from mlops_core.evaluation.gates import enforce
 
-        run_id, digest = self.evaluation["run_id"], self.evaluation["digest"]
-        self.show_run(run_id)
+        self.show_run(self.evaluation["run_id"])
         if page := self.evaluation.get("page"):
             self.show_report("evaluation", page)
-        enforce(read_report(self.mlflow_client, run_id, digest=digest))
-        return {"run_id": run_id, "digest": digest}
+        enforce(self.read_evaluation(self.evaluation))
+        return dict(self.evaluation)

@@ -129,6 +129,12 @@ class StepOperator(BaseOperator):
         claim(self.reports.path(report), dag_id=self.dag_id)
         self.evidence[kind] = f"/mlops/reports?dag_id={quote(self.dag_id)}&path={quote(report, safe='')}"
 
+    def read_evaluation(self, evaluation: Mapping[str, Any]) -> "EvaluationReport":
+        """Read back the report that ``EvaluateOperator`` names, proved by its digest."""
+        from mlops_core.evaluation.evidence import read_report
+
+        return read_report(self.mlflow_client, evaluation["run_id"], digest=evaluation["digest"])
+
     def write_card(
         self, pipeline: str | None, *, version: "VersionRecord", report: "EvaluationReport"
     ) -> None:
@@ -183,6 +189,14 @@ def effect_key(context: "Context") -> str:
     if task_instance.map_index is not None and task_instance.map_index >= 0:
         parts = (*parts, task_instance.map_index)
     return operation_key(*parts)
+
+
+def round_key(context: "Context", *, retries: int | None) -> str:
+    """Name the effect of this task instance until a person clears it, which begins another round.
+
+    Clearing raises the tries that it may have to those that it had and ``retries`` more; a retry does not.
+    """
+    return operation_key(effect_key(context), "round", context["ti"].max_tries - (retries or 0))
 
 
 def actor(context: "Context") -> str:

@@ -9,9 +9,9 @@ import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
-from airflow_mlops.operators import approval as room
 from airflow_mlops.operators.approval import ApproveOperator
 from evaluation_examples import RECORD
+from mlops_core.policies import APPROVE, REJECT
 from mlops_core.registry.ledger import Ledger
 from registry_examples import MODEL, passed_report, version_record
 
@@ -220,4 +220,4 @@ def test_a_cleared_task_that_is_answered_with_no_takes_the_former_yes_back(seat:
 
 
 def test_the_options_are_airflows_own() -> None:
-    assert (room.APPROVE, room.REJECT) == (hitl.ApprovalOperator.APPROVE, hitl.ApprovalOperator.REJECT)
+    assert (APPROVE, REJECT) == (hitl.ApprovalOperator.APPROVE, hitl.ApprovalOperator.REJECT)
