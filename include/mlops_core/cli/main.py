@@ -117,7 +117,7 @@ def status(
 def demo() -> None:
     """Take one real model through its whole life, through Airflow's REST API as a user would.
 
-    Starts from a clean home, tells six steps, writes [bold]summary.json[/] into the home and leaves the
+    Starts from a clean home, tells each step, writes [bold]summary.json[/] into the home and leaves the
     platform running. What the data decide is reported as it happens; exit code 1 means that something went
     otherwise than it must, and the log of the failed task is shown.
     """

@@ -1,7 +1,7 @@
 """``@task.mlflow_run``: a Python task inside a tracked run.
 
-The run is tied to the DAG, the DAG run, the task and the try; a retry of the task adopts the run of the
-tries before it, so one task instance has one run however often it dies.
+The run is tied to the DAG, the DAG run, the task and its map index. A retry adopts the run of the tries
+before it, so one task instance has one run however often it dies; a tag names the last try.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
