@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
@@ -11,6 +12,7 @@ import psutil
 from embedded_platform import OwnPlatform
 from mlops_core.cli.airflow_api import AirflowClient, DagRun
 from mlops_core.cli.embedded.credentials import USER, read_password
+from mlops_core.registry.ledger import Ledger
 
 _PATIENCE_S = 300.0
 _POLL_S = 0.3
@@ -47,11 +49,19 @@ class RunFollower:
 
     def caused(self, dag_id: str, *, partition_key: str) -> DagRun:
         """Return the run of a partition that an asset event caused, when it is there."""
+        return self.first(
+            dag_id,
+            lambda run: run.partition_key == partition_key,
+            what=f"an event causes {dag_id} for {partition_key}",
+        )
+
+    def first(self, dag_id: str, is_it: Callable[[DagRun], bool], *, what: str) -> DagRun:
+        """Return the first run of a DAG that is what is waited for, when it is there."""
 
         def find() -> DagRun | None:
-            return next((run for run in self.api.runs(dag_id) if run.partition_key == partition_key), None)
+            return next(filter(is_it, self.api.runs(dag_id)), None)
 
-        return self._until(find, f"an event causes {dag_id} for {partition_key}")
+        return self._until(find, what)
 
     def succeed(self, run: DagRun, *, skipped: Collection[str] = ()) -> DagRun:
         """Wait for a run's end and require success; only the named tasks may be skipped."""
@@ -138,6 +148,16 @@ class Follower(RunFollower):
     def __init__(self, platform: OwnPlatform, api: AirflowClient) -> None:
         super().__init__(api, url=platform.record.ports.airflow_url, password=read_password(platform.home))
         self.platform = platform
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the platform keeps what is in production."""
+        return f"sqlite:///{self.platform.home.root / 'ledger.db'}"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What is in production, read past the platform's own processes."""
+        return Ledger(self.ledger_url)
 
     @contextmanager
     def service_away(self, name: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from embedded_platform import OwnPlatform
+from mlops_core.cli.embedded.environment import client_environment
 from mlops_core.registry.ledger import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -86,3 +87,18 @@ def test_a_second_demo_starts_clean_and_gives_the_same_decisions_and_metrics(tol
         ]
 
     assert told_of(second) == told_of(first)
+
+
+def test_the_champion_is_built_again_and_is_identical(told: Any) -> None:
+    own = told[0]
+    with Ledger(f"sqlite:///{own.home.root / 'ledger.db'}") as ledger:
+        champion = ledger.in_production("flight_delay")
+    assert champion is not None
+    variables = client_environment(own.home, ports=own.record.ports)
+
+    ended = own.command("reproduce", "flight_delay", str(champion.version), "--json", **variables)
+
+    assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
+    report = json.loads(ended.stdout)
+    assert report["verdict"] == "identical", report["differences"]
+    assert report["recorded_run_id"] == champion.run_id != report["run_id"]

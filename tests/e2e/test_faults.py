@@ -7,7 +7,6 @@ from mlflow import MlflowClient
 
 from embedded_platform import OwnPlatform
 from following import Follower
-from mlops_core.registry.ledger import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -29,10 +28,6 @@ def runs(follower: Follower, experiment: str) -> list[Any]:
     return [] if found is None else list(client.search_runs([found.experiment_id]))
 
 
-def ledger(follower: Follower) -> Ledger:
-    return Ledger(f"sqlite:///{follower.platform.home.root / 'ledger.db'}")
-
-
 def test_killed_between_register_and_promote_there_is_one_version_and_ledger_and_alias_agree(
     follower: Follower,
 ) -> None:
@@ -43,7 +38,7 @@ def test_killed_between_register_and_promote_there_is_one_version_and_ledger_and
     assert tries["register"] == 2
     assert tries["promote"] == 2
     (version,) = versions(follower, "killed")
-    (transition,) = ledger(follower).history("killed")
+    (transition,) = follower.ledger.history("killed")
     champion = MlflowClient(follower.platform.record.ports.mlflow_url).get_model_version_by_alias(
         "killed", "champion"
     )
@@ -60,7 +55,7 @@ def test_of_two_promotions_at_once_one_wins_and_the_loser_says_who(follower: Fol
         if task.task_id.startswith("promote")
     }
     assert sorted(states.values()) == ["failed", "success"], follower.failures(run)
-    (transition,) = ledger(follower).history("race")
+    (transition,) = follower.ledger.history("race")
     loser = next(name for name, state in states.items() if state == "failed")
     log = follower.log(run, loser)
     assert "PromotionConflictError" in log or "another transition" in log or "generation" in log

@@ -9,7 +9,6 @@ from mlflow import MlflowClient
 
 from embedded_platform import OwnPlatform
 from following import Follower
-from mlops_core.registry.ledger import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -39,12 +38,8 @@ def predict(follower: Follower) -> dict[str, Any]:
     return body
 
 
-def ledger(follower: Follower) -> Ledger:
-    return Ledger(f"sqlite:///{follower.platform.home.root / 'ledger.db'}")
-
-
 def test_the_first_champion_is_served_by_the_version_that_the_ledger_names(follower: Follower) -> None:
-    champion = ledger(follower).history("life")[0]
+    champion = follower.ledger.history("life")[0]
     assert champion.kind == "promote"
     assert "no champion" in champion.reason
     assert champion.actor == "admin"
@@ -63,7 +58,7 @@ def test_a_new_partition_is_scored_and_watched_without_anyone_asking(follower: F
 
     predictions = follower.api.xcom(scored, "score")
     assert predictions["rows"] == 200
-    assert predictions["version"]["version"] == ledger(follower).history("life")[0].version
+    assert predictions["version"]["version"] == follower.ledger.history("life")[0].version
     assert follower.api.xcom(watched, "watch")["partition"] == "2013-04"
     assert follower.api.xcom(watched, "decide")["answer"] in {"wait", "refuse"}
 
@@ -97,7 +92,7 @@ def test_a_bad_delivery_is_refused_and_nothing_downstream_runs(follower: Followe
 
 def test_a_worse_challenger_is_refused_by_the_gate_with_its_numbers(follower: Follower) -> None:
     follower.succeed(follower.trigger("life__train", conf={"candidates": ["trees"]}))
-    assert ledger(follower).state("life").champion is not None
+    assert follower.ledger.state("life").champion is not None
 
     failed = follower.fail(follower.trigger("life__train", conf={"candidates": ["line"]}))
 
@@ -110,7 +105,7 @@ def test_a_worse_challenger_is_refused_by_the_gate_with_its_numbers(follower: Fo
 
 
 def test_a_rollback_returns_to_the_former_version_and_the_next_one_is_refused(follower: Follower) -> None:
-    first, second = ledger(follower).history("life")[:2]
+    first, second = follower.ledger.history("life")[:2]
     assert predict(follower)["version"] == second.version
 
     follower.succeed(follower.trigger("mlops__rollback", conf={"model": "life", "reason": "complaints"}))
@@ -122,7 +117,7 @@ def test_a_rollback_returns_to_the_former_version_and_the_next_one_is_refused(fo
 
 
 def test_an_alias_moved_by_hand_is_healed_and_reported(follower: Follower) -> None:
-    first, second = ledger(follower).history("life")[:2]
+    first, second = follower.ledger.history("life")[:2]
     client = MlflowClient(follower.platform.record.ports.mlflow_url)
     client.set_registered_model_alias("life", "champion", str(second.version))
 

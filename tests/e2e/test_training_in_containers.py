@@ -10,7 +10,6 @@ from embedded_platform import OwnPlatform
 from following import Follower
 from mlops_core.containers.address import EngineAddress, connect
 from mlops_core.containers.engine import ContainerEngine
-from mlops_core.registry.ledger import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -35,7 +34,7 @@ def test_a_network_that_was_fitted_in_a_container_is_promoted_and_leaves_no_cont
     log = follower.log(run, "train")
     assert f"created (image {python_image})" in log
     assert "epoch 1" in log
-    (champion,) = Ledger(f"sqlite:///{follower.platform.home.root / 'ledger.db'}").history("digits")
+    (champion,) = follower.ledger.history("digits")
     client = MlflowClient(follower.platform.record.ports.mlflow_url)
     version = client.get_model_version("digits", str(champion.version))
     assert client.get_run(version.run_id).data.metrics["system/cpu_seconds"] > 0

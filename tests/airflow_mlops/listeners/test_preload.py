@@ -41,10 +41,17 @@ def test_a_task_process_imports_nothing(probe: str, monkeypatch: pytest.MonkeyPa
     assert probe not in sys.modules
 
 
-def test_a_module_that_is_missing_does_not_stop_the_component(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_is_missing_is_named_and_the_others_are_imported(
+    probe: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv(preload.SWITCH, "1")
-    monkeypatch.setattr(preload, "MODULES", ("no_such_module",))
+    monkeypatch.setattr(preload, "MODULES", ("no_such_module", probe))
+
     preload.on_starting(component())
+
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage().startswith("cannot preload no_such_module;")
+    assert probe in sys.modules
 
 
 @pytest.mark.parametrize("module", preload.MODULES)
