@@ -110,7 +110,7 @@ class Home:
         PlatformError
             If the folder cannot be written, or holds something that this command did not make.
         """
-        if self.marker is None and self.root.is_dir() and any(self._entries()):
+        if self.marker is None and self._holds_files():
             raise PlatformError(
                 f"{self.root} is not empty and was not made by this command; "
                 "set MLOPS_HOME to an empty or new folder"
@@ -183,6 +183,13 @@ class Home:
     def holds_work(self) -> bool:
         """Tell whether data have come into this home; without data there are no models either."""
         return (self.root / "data").exists()
+
+    def _holds_files(self) -> bool:
+        """Tell whether anything is here but folders: a train job without a platform leaves empty ones."""
+        ours = {self.root / _MARKER, self.root / _LOCK}
+        return any(
+            path not in ours and (path.is_symlink() or not path.is_dir()) for path in self.root.rglob("*")
+        )
 
     def _entries(self) -> list[Path]:
         return [entry for entry in self.root.iterdir() if entry.name not in {_MARKER, _LOCK}]

@@ -100,6 +100,22 @@ def test_only_a_home_with_data_holds_work(home: Home) -> None:
     assert home.holds_work()
 
 
+def test_empty_folders_are_nothing_that_a_home_could_destroy(home: Home) -> None:
+    (home.root / "checkpoints" / "of-a-job").mkdir(parents=True)
+
+    home.prepare(made_by="up")
+
+    assert home.marker is not None
+
+
+def test_a_file_deep_below_is_somebody_elses(home: Home) -> None:
+    (home.root / "photos" / "2013").mkdir(parents=True)
+    (home.root / "photos" / "2013" / "july.jpg").write_text("x")
+
+    with pytest.raises(PlatformError, match="is not empty and was not made by this command"):
+        home.prepare(made_by="up")
+
+
 def test_a_second_command_is_told_which_process_works_in_the_home(home: Home) -> None:
     home.prepare(made_by="up")
 
