@@ -51,7 +51,7 @@ class Numbers(Document):
     scores: tuple[ScoreLine, ...]
     champion_version: int | None
     holdout: str
-    confidence: str
+    intervals: str
     warning: str = ""
 
 
@@ -83,16 +83,16 @@ def numbers_of(report: "EvaluationReport") -> Numbers:
         scores=_scores(report),
         champion_version=None if report.champion is None else report.champion.version,
         holdout=rows,
-        confidence=_confidence(report),
+        intervals=_intervals(report),
         warning=f"These rows have decided {report.holdout_uses} times" if report.is_worn else "",
     )
 
 
-def _confidence(report: "EvaluationReport") -> str:
-    confidence, comparison = f"{report.confidence * 100:g} %", report.comparison
+def _intervals(report: "EvaluationReport") -> str:
+    own, comparison = f"{report.confidence * 100:g} % confidence interval", report.comparison
     if comparison is None or not comparison.is_corrected:
-        return confidence
-    return f"{confidence} (of an improvement: {comparison.interval}, {comparison.reason})"
+        return own
+    return f"{own}; below an improvement the {comparison.interval}, {comparison.reason}"
 
 
 def _gates(report: "EvaluationReport") -> tuple[GateLine, ...]:

@@ -62,13 +62,12 @@ def read_model(
     evaluations, history = ledger.evaluations(model, limit=100), ledger.history(model)
     judged = _judged(ledger, standing, evaluations)
     retirements = ledger.retirements(model)
-    decisions = [drift_of(record) for record in ledger.decisions(model, limit=_WINDOWS)]
     return ModelView(
         standing=standing,
         attention=attention_of(standing, now=now),
         evidence=None if judged is None else read_evidence(judged, read=read),
         roll_back_to=roll_back_target(history, retired={retired.version for retired in retirements}),
-        windows=tuple(drift for drift in decisions if drift is not None),
+        windows=_windows(ledger, model),
         versions=version_lines(
             ledger.versions(model),
             standing=standing,
@@ -79,6 +78,20 @@ def read_model(
         ),
         moments=timeline(ledger.events(model), evaluations),
     )
+
+
+def _windows(ledger: "Ledger", model: str) -> tuple[DriftVerdict, ...]:
+    """Return what was found in the last windows, newest first.
+
+    A request for training is in the ledger twice: as the decision of its run, and under a key of the data
+    that it asks to train on. The second says nothing new.
+    """
+    found = ledger.decisions(model, limit=2 * _WINDOWS)
+    own = (
+        kept for kept in found if kept.decision.get("operation_key", kept.operation_key) == kept.operation_key
+    )
+    verdicts = (drift_of(record) for record in own)
+    return tuple(verdict for verdict in verdicts if verdict is not None)[:_WINDOWS]
 
 
 def _judged(

@@ -57,6 +57,17 @@ def test_the_evidence_is_that_of_the_version_that_waits(filled: Filled) -> None:
     assert [score.metric for score in view.evidence.numbers.scores] == ["roc_auc", "accuracy", "log_loss"]
 
 
+def test_a_window_that_asked_for_training_is_told_once(tmp_path: Path) -> None:
+    """The ledger keeps the request a second time, under the key of the data that it is about."""
+    document = {"operation_key": "its-run", "answer": "retrain", "reasons": ["roc_auc fell"], "signals": []}
+    filled = Filled(tmp_path)
+    for key in ("its-run", "of-the-data"):
+        filled.ledger.record_decision(NEW, operation_key=key, window="2013-08", decision=document)
+
+    assert [found.window for found in filled.view(NEW).windows] == ["2013-08"]
+    filled.ledger.close()
+
+
 def test_every_version_has_the_status_that_the_ledger_gives_it(filled: Filled) -> None:
     lines = filled.view(WAITING).versions
     assert [(line.record.version, line.status) for line in lines] == [
@@ -226,7 +237,7 @@ def test_the_read_models_are_light_to_import() -> None:
 def test_an_improvement_of_the_best_of_several_has_a_confidence_of_its_own(filled: Filled) -> None:
     chosen = Comparison(candidates=3, confidence=1 - 0.05 / 3, resamples=1200)
 
-    assert numbers_of(filled.judged).confidence == "95 %"
-    assert numbers_of(filled.judged.model_copy(update={"comparison": chosen})).confidence == (
-        "95 % (of an improvement: 98.3 % interval, corrected for 3 candidates)"
+    assert numbers_of(filled.judged).intervals == "95 % confidence interval"
+    assert numbers_of(filled.judged.model_copy(update={"comparison": chosen})).intervals == (
+        "95 % confidence interval; below an improvement the 98.3 % interval, corrected for 3 candidates"
     )
