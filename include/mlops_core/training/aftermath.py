@@ -6,11 +6,10 @@ from typing import Literal
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
-from mlops_core.operation import operation_key
 from mlops_core.tracking import find_run, registry_errors
 from mlops_core.training.job import TrainJob
 from mlops_core.training.resources import log_usage
-from mlops_core.training.run import JOB_DIGEST_TAG
+from mlops_core.training.run import JOB_DIGEST_TAG, run_key
 
 _RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 _FINISHED = RunStatus.to_string(RunStatus.FINISHED)
@@ -50,7 +49,7 @@ def _run_of(client: MlflowClient, job: TrainJob) -> Run | None:
             run = client.get_run(job.run_id)
         else:
             experiment = client.get_experiment_by_name(job.pipeline)
-            # The key under which ``adopt_run`` keeps it.
-            key = operation_key(job.operation_key, job.digest()[:16])
-            run = experiment and find_run(client, experiment_id=experiment.experiment_id, operation_key=key)
+            run = experiment and find_run(
+                client, experiment_id=experiment.experiment_id, operation_key=run_key(job)
+            )
     return run if run is not None and run.data.tags.get(JOB_DIGEST_TAG) == job.digest() else None

@@ -32,11 +32,17 @@ _PARAMETERS_A_CALL = 100
 _DATASET_DIGEST_LENGTH = 36
 
 
+def run_key(job: TrainJob) -> str:
+    """Return the key under which a job's run is found again.
+
+    It holds the job's digest besides what caused it. A task that is cleared after its plan has changed asks
+    for another model, and must not get the former one's run.
+    """
+    return operation_key(job.operation_key, job.digest()[:16])
+
+
 def adopt_run(client: MlflowClient, job: TrainJob) -> str:
     """Return the id of the job's run: the one it names, that of an earlier try, or a new one.
-
-    The key holds the job's digest besides what caused it. A task that is cleared after its plan has changed
-    asks for another model, and must not get the former one's run.
 
     Raises
     ------
@@ -47,7 +53,7 @@ def adopt_run(client: MlflowClient, job: TrainJob) -> str:
         return adopt_or_create_run(
             client,
             experiment=job.pipeline,
-            operation_key=operation_key(job.operation_key, job.digest()[:16]),
+            operation_key=run_key(job),
             run_name=job.candidate,
             tags=_tags(job),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.dag_ids import Stage, dag_id_of
 from airflow_mlops.links import ReproductionLink
 from airflow_mlops.operators.step import StepOperator, actor, effect_key
 from mlops_core.errors import DeclarationError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_core.registry.records import Retirement, Transition
     from mlops_core.reproduction.report import ReproductionReport
 
-_READING_STAGES = ("score", "monitor")
+_READING_STAGES: tuple[Stage, ...] = ("score", "monitor")
 
 
 class AdoptOperator(StepOperator):
@@ -148,6 +149,6 @@ class RetireOperator(StepOperator):
 def _running(context: "Context", *, model: str) -> Iterator[str]:
     """Say which runs may be reading any version of the model just now."""
     for stage in _READING_STAGES:
-        dag_id = f"{model}__{stage}"
+        dag_id = dag_id_of(model, stage)
         if runs := context["ti"].get_dr_count(dag_id=dag_id, states=["queued", "running"]):
             yield f"runs of {dag_id} under way: {runs}; let them end first"

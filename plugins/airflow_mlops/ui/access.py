@@ -9,20 +9,11 @@ from airflow.api_fastapi.core_api.security import get_user
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, status
 
+from airflow_mlops.dag_ids import dag_id_of
 from mlops_core.registry.records import ApprovalRequest
 
 ROLL_BACK_DAG = "mlops__rollback"
-_TRAINING = "__train"
-
-
-def training_dag_of(model: str) -> str:
-    """Return the DAG whose readers may read the model's page."""
-    return f"{model}{_TRAINING}"
-
-
-def monitor_dag_of(model: str) -> str:
-    """Return the DAG that watches the model."""
-    return f"{model}__monitor"
+_TRAINING = dag_id_of("", "train")
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class Access:
 
     def may_read(self, model: str) -> bool:
         """Return whether the user may read the model's page."""
-        return self._is_authorized("GET", training_dag_of(model))
+        return self._is_authorized("GET", dag_id_of(model, "train"))
 
     def may_trigger(self, dag_id: str) -> bool:
         """Return whether the user may start runs of the DAG."""
@@ -78,7 +69,7 @@ def require_reader(model: str, access: AccessDep) -> Access:
     if not access.may_read(model):
         raise HTTPException(
             status.HTTP_403_FORBIDDEN,
-            f"You may not read this model: it takes the right to read the DAG {training_dag_of(model)}.",
+            f"You may not read this model: it takes the right to read the DAG {dag_id_of(model, 'train')}.",
         )
     return access
 

@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from airflow_mlops.ui.access import ROLL_BACK_DAG, Access, ReaderDep, training_dag_of
+from airflow_mlops.dag_ids import dag_id_of
+from airflow_mlops.ui.access import ROLL_BACK_DAG, Access, ReaderDep
 from airflow_mlops.ui.acting import ActingUser, AirflowRefusedError, StartedAlreadyError
 from airflow_mlops.ui.forms import ActionForm, InvalidFormError, read_form
 from airflow_mlops.ui.models import model_page
@@ -100,7 +101,7 @@ async def _roll_back(user: ActingUser, access: Access, model: str, form: ActionF
 
 
 async def _train(user: ActingUser, access: Access, model: str, form: ActionForm) -> str:
-    dag_id = training_dag_of(model)
+    dag_id = dag_id_of(model, "train")
     _require(await run_in_threadpool(access.may_trigger, dag_id), f"start {dag_id}")
     await run_in_threadpool(_state_as_shown, model, form)
     paused = await user.trigger(dag_id, run_id=f"models_page__{form.key}", conf={"reason": form.reason})

@@ -11,14 +11,8 @@ from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
-from airflow_mlops.ui.access import (
-    ROLL_BACK_DAG,
-    Access,
-    AccessDep,
-    ReaderDep,
-    monitor_dag_of,
-    training_dag_of,
-)
+from airflow_mlops.dag_ids import dag_id_of
+from airflow_mlops.ui.access import ROLL_BACK_DAG, Access, AccessDep, ReaderDep
 from airflow_mlops.ui.acting import ActingUser
 from airflow_mlops.ui.pages import render
 from airflow_mlops.ui.questions import UNSEEN, Question
@@ -132,14 +126,14 @@ def _page(
         airflow_address=conf.get("api", "base_url", fallback="").rstrip("/"),
         stored=page_addresses(request.scope.get("root_path", "")),
         card_page=card_page,
-        training_dag=training_dag_of(model),
-        monitor_dag=monitor_dag_of(model),
+        training_dag=dag_id_of(model, "train"),
+        monitor_dag=dag_id_of(model, "monitor"),
         roll_back_dag=ROLL_BACK_DAG,
         question=question,
         caused=asked is not None and access.caused(asked),
         may_answer=asked is not None and access.may_answer(asked),
         may_roll_back=access.may_trigger(ROLL_BACK_DAG),
-        may_train=access.may_trigger(training_dag_of(model)),
+        may_train=access.may_trigger(dag_id_of(model, "train")),
         **{"problem": "", "reason": "", **context},
     )
 
