@@ -54,3 +54,10 @@ class MlopsPlugin(AirflowPlugin):
         from airflow_mlops.ui.app import create_app
 
         return [{"app": create_app(), "url_prefix": "/mlops", "name": "MLOps"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """What stands before Airflow's own API where its database has one write lock."""
+        from airflow_mlops.one_writer import middlewares
+
+        return middlewares()
