@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint unit faults bench gpu-check up down status stack-up stack-down clean
+.PHONY: help demo test check lint unit slow faults bench gpu-check up down status stack-up stack-down clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 READY := .venv/.installed
-FAST := not integration and not e2e
+REAL := integration or e2e
 UV := uv==0.13.8
 STACKS = $(basename $(notdir $(wildcard docker/secrets/*.env)))
 
@@ -10,13 +10,15 @@ help: ; @awk -F'## ' '/^[a-z-]+:.*## / { split($$1, target, ":"); printf "  make
 
 demo: $(READY) ; @.venv/bin/mlops demo  ## one real model through its whole life, on a clean platform that stays up
 
-test: unit ; @.ci/with-engine .venv/bin/pytest -m "integration or e2e"  ## unit, integration and end-to-end tests
+test: unit slow ; @.ci/with-engine .venv/bin/pytest -m "$(REAL)"  ## unit, slow, integration and end-to-end tests
 
-check: lint unit  ## style, types, import contracts, unit tests
+check: lint unit  ## style, types, import contracts, the quick unit tests
 
 lint: $(READY) ; @.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
-unit: $(READY) ; @.venv/bin/pytest -q -n 2 -m "$(FAST)"
+unit: $(READY) ; @.venv/bin/pytest -q -n 2 -m "not (slow or $(REAL))"
+
+slow: $(READY) ; @.venv/bin/pytest -q -n 2 -m "slow and not ($(REAL))"
 
 faults: $(READY) ; @.venv/bin/python tests/faults/ledger_kills.py && .ci/with-engine .venv/bin/python tests/faults/kill_matrix.py  ## kill registrations, containers and their tasks in every way
 

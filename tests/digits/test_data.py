@@ -10,6 +10,8 @@ from digits.data import expectations, load_scans
 from mlops_core.data.expectations import run_expectations
 from mlops_core.errors import DeclarationError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_months_together_are_all_scans_once_and_in_order() -> None:
     months = [load_scans(partition).to_pandas() for partition in PARTITIONS]

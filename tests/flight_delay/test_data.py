@@ -21,6 +21,8 @@ from mlops_core.data.validation import validate_partition
 from mlops_core.errors import DataRejectedError, DeclarationError
 from mlops_core.reports import ReportStore
 
+pytestmark = pytest.mark.slow
+
 MONTH = "2013-07"
 MEASURED_AFTER_DEPARTURE = ("dep_time", "dep_delay", "arr_time", "arr_delay", "air_time")
 HEADER = (

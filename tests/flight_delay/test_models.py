@@ -14,6 +14,8 @@ from mlops_core.references import resolve
 from mlops_core.training.rows import LabelledRows
 from model_examples import loaded, read_back, rows_of
 
+pytestmark = pytest.mark.slow
+
 Fit = Callable[..., Any]
 # The network has tests of its own.
 _CANDIDATES = [one.name for one in PIPELINE.candidates if one.fit.startswith("flight_delay.models:")]

@@ -15,6 +15,8 @@ from mlops_core.training.rows import LabelledRows
 from mlops_core.training.seeds import seeded
 from model_examples import loaded, read_back, rows_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rows() -> LabelledRows:

@@ -215,6 +215,7 @@ def test_nested_uses_translate_once() -> None:
     assert isinstance(raised.value.__cause__, TimeoutError)
 
 
+@pytest.mark.slow
 def test_a_client_bounds_its_retries_unless_the_environment_says_otherwise() -> None:
     code = (
         "import os\n"

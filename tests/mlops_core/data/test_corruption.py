@@ -10,6 +10,8 @@ from deltalake import DeltaTable
 from mlops_core.data.snapshots import SnapshotIdentity, SnapshotStore
 from mlops_core.errors import CorruptedDataError
 
+pytestmark = pytest.mark.slow
+
 Month = Callable[..., pa.Table]
 # Odd, so that every bit of a byte is met.
 _STRIDE = 97

@@ -55,6 +55,7 @@ TREES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "task"), TREES.values(), ids=TREES.keys())
 def test_trees_are_explained_exactly_and_columns_of_one_feature_together(estimator: Any, task: Task) -> None:
     model = fitted(estimator, task=task)

@@ -107,6 +107,7 @@ def test_arrays_that_are_one_object_stay_one() -> None:
     assert loaded.mean_ is loaded.scale_
 
 
+@pytest.mark.slow
 def test_sets_do_not_depend_on_the_hash_seed_of_their_process() -> None:
     contents = [
         subprocess.run(

@@ -99,6 +99,7 @@ def test_mlflow_can_load_it_by_itself(directory: Path, estimator: Any, rows: Lab
     np.testing.assert_array_equal(answer, estimator.predict(full))
 
 
+@pytest.mark.slow
 def test_loading_needs_no_server_and_no_tracking_address(directory: Path) -> None:
     code = (
         "import sys, pathlib\n"

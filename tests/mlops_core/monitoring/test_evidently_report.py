@@ -29,6 +29,7 @@ def columns(reference: pa.Table) -> list[ReferenceColumn]:
     return [ReferenceColumn.of(name, reference.column(name)) for name in reference.column_names]
 
 
+@pytest.mark.slow
 def test_every_kind_of_column_is_drawn_or_left_out() -> None:
     reference = table(300, seed=0)
     html = render_evidently(columns(reference), reference=reference, current=table(200, seed=1), seed=0)

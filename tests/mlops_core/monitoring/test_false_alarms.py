@@ -12,6 +12,8 @@ from mlops_core.monitoring.drift import compare_columns
 from mlops_core.monitoring.report import FeatureDrift, Verdict
 from mlops_core.pipeline import MonitorPolicy
 
+pytestmark = pytest.mark.slow
+
 RATE = 0.05
 WINDOWS = 150
 POLICY = MonitorPolicy(minimum_rows=50, false_alarm_rate=RATE)

@@ -36,6 +36,8 @@ from mlops_core.tracking import adopt_or_create_run, tracking_client
 from signing_keys import signed
 from stored_examples import binary_rows, network, trees
 
+pytestmark = pytest.mark.slow
+
 _ROWS = binary_rows()
 _CHANGED = "they were changed after they were stored"
 _NO_FIT = "does not fit its signature"

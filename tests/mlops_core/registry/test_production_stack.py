@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,6 +18,8 @@ from mlops_core.errors import (
 from mlops_core.registry.audit import verify
 from mlops_core.registry.ledger import Ledger, Transition
 from registry_examples import MODEL, Clock, recorded
+
+pytestmark = pytest.mark.slow
 
 
 class ProductionStack(RuleBasedStateMachine):

@@ -8,6 +8,8 @@ from mlops_core.reproduction.packages import (
     package_differences,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["numpy", "scikit-learn", "scipy", "mlflow", "torch", "pip"])
 def test_what_a_fit_computes_with_is_needed(name: str) -> None:

@@ -20,6 +20,8 @@ from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.rows import labelled_rows
 from mlops_core.training.split import holdout_split
 
+pytestmark = pytest.mark.slow
+
 VERSION = VersionRecord(model="toy_binary", version=1, digest="d", uri="models:/m-1", run_id="first")
 ENVIRONMENT = Environment(
     python="3.11.7",

@@ -14,6 +14,8 @@ from mlops_core.reproduction.workplace import environment_differences, recorded_
 from mlops_core.training.environment import CODE_VERSION_VARIABLE, CodeVersion, Environment
 from mlops_core.training.job import SplitIdentity, TrainJob
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "recorded_model_package"
 
 

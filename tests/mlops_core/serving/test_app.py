@@ -233,6 +233,7 @@ bodies = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(content=bodies)
 def test_no_body_makes_the_server_fail(client: TestClient, content: bytes) -> None:

@@ -16,6 +16,8 @@ from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
 from servers import free_port
 
+pytestmark = pytest.mark.slow
+
 MakeJob = Callable[..., TrainJob]
 
 

@@ -29,6 +29,8 @@ from mlops_core.training.job import TrainJob, TrainResult
 from mlops_core.training.train import train
 from trained_models import load_trained
 
+pytestmark = pytest.mark.slow
+
 MakeJob = Callable[..., TrainJob]
 FRAME = toy_models.load("2013-03").to_pandas()
 

@@ -82,6 +82,7 @@ def test_every_task_trains_and_its_model_predicts(make_job: MakeJob, checkpoints
     assert not any(checkpoints.glob("*"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(make_job: MakeJob) -> None:
     first, second, other = make_job(operation_key="a"), make_job(operation_key="b"), make_job(seed=4)
 
@@ -108,6 +109,7 @@ def test_a_fit_that_goes_wrong_fails_the_run_and_keeps_no_checkpoint(
     assert not any(checkpoints.glob("*"))
 
 
+@pytest.mark.slow
 def test_a_job_that_is_ended_goes_on_from_its_checkpoint_and_sends_no_epoch_twice(
     make_job: MakeJob, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
