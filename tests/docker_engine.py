@@ -13,6 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import RequestException
 
 from mlops_core.cli.stack.images import STACK_IMAGE, TRAIN_IMAGE, build_images
 
@@ -28,9 +29,9 @@ def docker_engine() -> str:
     """URL of a Docker engine that answers."""
     url = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
-        with closing(docker.APIClient(base_url=url, timeout=10)) as client:
+        with closing(docker.APIClient(base_url=url, timeout=60)) as client:
             client.ping()
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         pytest.fail(
             f"no Docker engine answers at {url} ({error}); start one, or let .ci/run do it: "
             "`source .ci/engine; engine_up` as root on Debian"

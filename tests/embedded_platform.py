@@ -21,6 +21,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 _COMMAND = Path(sys.executable).with_name("mlops")
 
 
+def runs(process: psutil.Process) -> bool:
+    """Whether a process does anything: one that has ended may stay in the list until somebody asks for it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass(frozen=True)
 class OwnPlatform:
     """A platform that a test brings up and down as a user does."""
@@ -42,7 +50,7 @@ class OwnPlatform:
         return cls(home=Home(folder / "home"), environment={**os.environ, **variables})
 
     def command(
-        self, *arguments: str, timeout_s: float = 280, **variables: str
+        self, *arguments: str, timeout_s: float = 700, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `mlops` in the project's folder and return how it ended."""
         return subprocess.run(

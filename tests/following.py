@@ -1,22 +1,47 @@
 """Follows DAG runs through Airflow's API, as a person at a terminal would."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 import psutil
 
-from embedded_platform import OwnPlatform
+from embedded_platform import OwnPlatform, runs
 from mlops_core.cli.airflow_api import AirflowClient, DagRun
 from mlops_core.cli.embedded.credentials import USER, read_password
 from mlops_core.registry.ledger import Ledger
 
-_PATIENCE_S = 300.0
+_PATIENCE_S = 600.0
 _POLL_S = 0.3
+ANSWER_WITHIN_S = 90.0
+"""However slow the machine: a server that is there answers in this time."""
 _Found = TypeVar("_Found")
+
+
+def wait_until(look: Callable[[], _Found | None], what: str, *, seconds: float = _PATIENCE_S) -> _Found:
+    """Return what a look finds, as soon as it finds something.
+
+    Raises
+    ------
+    TimeoutError
+        If it finds nothing in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := look():
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s in vain until {what}")
+        time.sleep(_POLL_S)
+
+
+def wait_for_end(processes: Iterable[psutil.Process]) -> None:
+    """Return when processes have ended that were told to."""
+    waited_for = tuple(processes)
+    wait_until(lambda: not any(map(runs, waited_for)), f"these have ended: {waited_for}")
 
 
 class RunFollower:
@@ -26,20 +51,25 @@ class RunFollower:
         self.api = api
         self.url = url
         credentials = {"username": USER, "password": password}
-        token = httpx.post(f"{self.url}/auth/token", json=credentials).raise_for_status().json()
-        self._headers = {"Authorization": f"Bearer {token['access_token']}"}
+        answer = httpx.post(f"{self.url}/auth/token", json=credentials, timeout=ANSWER_WITHIN_S)
+        token = answer.raise_for_status().json()["access_token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def get(self, path: str) -> httpx.Response:
         """Ask the API server as the administrator."""
-        return httpx.get(self.url + path, headers=self._headers, timeout=30)
+        return httpx.get(self.url + path, headers=self._headers, timeout=ANSWER_WITHIN_S)
 
     def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Send to the API server as the administrator."""
-        return httpx.post(self.url + path, json=body, headers=self._headers, timeout=30)
+        return httpx.post(self.url + path, json=body, headers=self._headers, timeout=ANSWER_WITHIN_S)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Change something of the API server's as the administrator."""
+        return httpx.patch(self.url + path, json=body, headers=self._headers, timeout=ANSWER_WITHIN_S)
 
     def unpause(self, *dag_ids: str) -> None:
         """Let DAGs run, when Airflow has found them."""
-        self._until(lambda: set(dag_ids) <= set(self.api.dag_ids()) or None, f"{dag_ids} are known")
+        wait_until(lambda: set(dag_ids) <= set(self.api.dag_ids()), f"{dag_ids} are known")
         for dag_id in dag_ids:
             self.api.set_paused(dag_id, paused=False)
 
@@ -61,7 +91,7 @@ class RunFollower:
         def find() -> DagRun | None:
             return next(filter(is_it, self.api.runs(dag_id)), None)
 
-        return self._until(find, what)
+        return wait_until(find, what)
 
     def succeed(self, run: DagRun, *, skipped: Collection[str] = ()) -> DagRun:
         """Wait for a run's end and require success; only the named tasks may be skipped."""
@@ -95,11 +125,11 @@ class RunFollower:
     def wait_for_task(self, run: DagRun, task_id: str, *, states: Collection[str]) -> None:
         """Wait until a task of the run is in one of the states."""
 
-        def reached() -> bool | None:
+        def reached() -> bool:
             tasks = self.api.task_instances(run)
-            return any(task.task_id == task_id and task.state in states for task in tasks) or None
+            return any(task.task_id == task_id and task.state in states for task in tasks)
 
-        self._until(reached, f"{task_id} of {run.dag_id} is {' or '.join(states)}")
+        wait_until(reached, f"{task_id} of {run.dag_id} is {' or '.join(states)}")
 
     def wait_for_question(self, run: DagRun, task_id: str) -> None:
         """Wait until a task asks a person, and has for three seconds, or cannot ask any more.
@@ -108,16 +138,16 @@ class RunFollower:
         """
         over, seen = {"success", "failed", "upstream_failed", "skipped"}, 0.0
 
-        def settled() -> bool | None:
+        def settled() -> bool:
             nonlocal seen
             states = {task.task_id: task.state for task in self.api.task_instances(run)}
             if states.get(task_id) != "awaiting_input":
                 seen = 0.0
-                return states.get(task_id) in over or None
+                return states.get(task_id) in over
             seen = seen or time.monotonic()
-            return time.monotonic() > seen + 3 or None
+            return time.monotonic() > seen + 3
 
-        self._until(settled, f"{task_id} of {run.dag_id} asks")
+        wait_until(settled, f"{task_id} of {run.dag_id} asks")
 
     def approve(self, run: DagRun, *, reason: str) -> None:
         """Say yes to what a training asks, naming the evidence that it stands on."""
@@ -131,15 +161,7 @@ class RunFollower:
             now = self.api.run(run.dag_id, run.run_id)
             return now if now.is_over else None
 
-        return self._until(ended, f"{run.dag_id} {run.run_id} is over")
-
-    def _until(self, look: Callable[[], _Found | None], what: str) -> _Found:
-        deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
-            if (found := look()) is not None:
-                return found
-            time.sleep(_POLL_S)
-        raise TimeoutError(f"waited {_PATIENCE_S:.0f} s in vain until {what}")
+        return wait_until(ended, f"{run.dag_id} {run.run_id} is over")
 
 
 class Follower(RunFollower):
@@ -165,8 +187,9 @@ class Follower(RunFollower):
         process = psutil.Process(self.platform.record.processes[name].pid)
         family = [process, *process.children(recursive=True)]
         for member in family:
-            member.kill()
-        psutil.wait_procs(family, timeout=30)
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        wait_for_end(family)
         try:
             yield
         finally:

@@ -35,7 +35,7 @@ class OwnStack:
         }
         return cls(files=StackFiles(name=name, folder=PROJECT), environment={**os.environ, **variables})
 
-    def command(self, *arguments: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout_s: float = 700) -> subprocess.CompletedProcess[str]:
         """Run `mlops stack` in the project's folder and return how it ended."""
         return subprocess.run(
             [str(_COMMAND), "stack", *arguments],
@@ -79,6 +79,6 @@ class OwnStack:
 
 def docker(*arguments: str) -> str:
     """Run the Docker client and return what it printed."""
-    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

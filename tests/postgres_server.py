@@ -18,7 +18,7 @@ from servers import free_port
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "mlops"
-_WAIT_S = 60
+_WAIT_S = 120
 
 
 class PostgresServer:

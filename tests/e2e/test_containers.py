@@ -9,7 +9,7 @@ from faults.matrix import Row, play_rows
 from faults.scenarios import IMAGE, SCENARIOS, Mode
 from faults.stage import open_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 _PLAYED: Mapping[str, Mode] = {"task_killed": "sync", "marked_failed": "deferred", "out_of_memory": "sync"}
 

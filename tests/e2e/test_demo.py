@@ -10,7 +10,7 @@ from embedded_platform import OwnPlatform
 from mlops_core.cli.embedded.environment import client_environment
 from mlops_core.registry.ledger import Ledger
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OwnPlatform
     """A platform on which the demo has just ended, and its summary."""
     own = OwnPlatform.make(tmp_path_factory.mktemp("demo"))
     try:
-        ended = own.command("demo", timeout_s=1000)
+        ended = own.command("demo", timeout_s=1800)
         assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
         yield own, json.loads((own.home.root / "summary.json").read_text())
     finally:
@@ -76,7 +76,7 @@ def test_the_platform_is_left_running(told: Any) -> None:
 
 def test_a_second_demo_starts_clean_and_gives_the_same_decisions_and_metrics(told: Any) -> None:
     own, first = told
-    ended = own.command("demo", timeout_s=1000)
+    ended = own.command("demo", timeout_s=1800)
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
     second = json.loads((own.home.root / "summary.json").read_text())
 

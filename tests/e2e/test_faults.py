@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from embedded_platform import OwnPlatform
 from following import Follower
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

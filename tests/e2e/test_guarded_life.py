@@ -10,7 +10,7 @@ from embedded_platform import OwnPlatform
 from following import Follower
 from mlops_core.cli.airflow_api import DagRun
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 MODEL = "guarded"
 

@@ -8,9 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from embedded_platform import OwnPlatform
-from following import Follower
+from following import ANSWER_WITHIN_S, Follower
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 HISTORY = ("2013-01", "2013-02", "2013-03")
 
@@ -33,8 +33,9 @@ def follower(toy_platform: OwnPlatform) -> Any:
 def predict(follower: Follower) -> dict[str, Any]:
     server = follower.platform.record.ports.model_server_url
     record = {"amount": 0.1, "colour": "red", "count": 3, "member": True}
-    answer = httpx.post(f"{server}/models/life/predict", json={"records": [record]}).raise_for_status()
-    body: dict[str, Any] = answer.json()
+    url, asked = f"{server}/models/life/predict", {"records": [record]}
+    answer = httpx.post(url, json=asked, timeout=ANSWER_WITHIN_S)
+    body: dict[str, Any] = answer.raise_for_status().json()
     return body
 
 
@@ -174,7 +175,7 @@ def test_a_task_links_to_its_evidence_also_when_it_failed(follower: Follower) ->
     assert shown.status_code == 200
     assert "half-2" in shown.text
     assert "sandbox" in shown.headers["Content-Security-Policy"]
-    assert httpx.get(follower.url + page).status_code == 401
+    assert httpx.get(follower.url + page, timeout=ANSWER_WITHIN_S).status_code == 401
     assert follower.get(page.replace("life__ingest", "outage__ingest")).status_code == 404
     for path in ("life/../../passwords.json", "life/../outage/validation", "life/../../mlflow/mlflow.db"):
         assert follower.get(f"/mlops/reports?dag_id=life__ingest&path={path}").status_code == 404

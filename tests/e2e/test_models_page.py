@@ -18,7 +18,7 @@ from airflow_mlops.ui.ownership import claim
 from browser import watched
 from embedded_platform import PROJECT, OwnPlatform
 from fleet_examples import HOSTILE, WAITING, decided, declared, evaluation_record, promoted, report
-from following import Follower
+from following import ANSWER_WITHIN_S, Follower
 from mlops_core.cli.airflow_api import DagRun
 from mlops_core.cli.embedded.credentials import USER, ensure_secrets, read_password
 from mlops_core.cli.embedded.environment import Project, platform_environment
@@ -28,7 +28,7 @@ from mlops_core.registry.ledger import Ledger
 from mlops_core.reports import ReportStore
 from registry_examples import Clock, stored_model, version_record
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 _DAGS = Path(__file__).parent / "page_dags"
 _PATIENCE_MS = 90_000
@@ -256,7 +256,8 @@ def posted(site: Site, action: str, *, cookies: dict[str, str], headers: dict[st
         form["version"] = "3" if action in {"approve", "reject"} else "2"
     if action in {"approve", "reject"}:
         form["evidence"] = site.digest
-    return httpx.post(f"{site.url}{PAGE}/{action}", data=form, cookies=cookies, headers=headers)
+    url = f"{site.url}{PAGE}/{action}"
+    return httpx.post(url, data=form, cookies=cookies, headers=headers, timeout=ANSWER_WITHIN_S)
 
 
 def test_an_approval_with_a_reason_reaches_the_ledger_in_the_persons_name(site: Site, admin: Page) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from following import RunFollower
+from following import ANSWER_WITHIN_S, RunFollower
 from mlops_core.cli.stack.images import TRAIN_IMAGE
 from own_stack import OwnStack, docker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 HISTORY = ("2013-01", "2013-02", "2013-03")
 SOCKET = "/var/run/docker.sock"
@@ -38,7 +38,8 @@ def test_every_service_is_healthy_and_its_secrets_are_private(stack: OwnStack) -
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     refused = {"username": "admin", "password": "admin"}
-    assert httpx.post(f"{stack.files.ports().airflow_url}/auth/token", json=refused).status_code == 401
+    url = f"{stack.files.ports().airflow_url}/auth/token"
+    assert httpx.post(url, json=refused, timeout=ANSWER_WITHIN_S).status_code == 401
 
 
 def test_no_command_line_shows_a_secret_and_redis_asks_for_its_password(stack: OwnStack) -> None:
@@ -119,7 +120,8 @@ def test_a_model_is_ingested_trained_and_promoted_by_the_workers(stack: OwnStack
         trained = follower.succeed(run)
 
         verified = api.xcom(trained, "verify")
-        served = httpx.get(f"{stack.files.ports().model_server_url}/models").json()
+        url = f"{stack.files.ports().model_server_url}/models"
+        served = httpx.get(url, timeout=ANSWER_WITHIN_S).json()
         assert [(model["model"], model["version"], model["digest"]) for model in served] == [
             ("flight_delay", 1, verified["digest"])
         ]

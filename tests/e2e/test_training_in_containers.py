@@ -11,7 +11,7 @@ from following import Follower
 from mlops_core.containers.address import EngineAddress, connect
 from mlops_core.containers.engine import ContainerEngine
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """What the engine itself says about the containers of a run: who lived when, and what is left."""
 
 import contextlib
+import io
+import tarfile
 import threading
 import time
 from collections import defaultdict
@@ -11,10 +13,23 @@ from typing import Any, Self
 import docker
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from faults.work import TOLD
+from mlops_core.containers.specification import WORK
 
 _LOST = (DockerException, RequestException, OSError)
 _PAUSE_SECONDS = 1.0
+_ANSWER_WITHIN_SECONDS = 120
 _LIFE_EVENTS = {"type": "container", "event": ["start", "die"]}
+
+# What an engine that is not reached has is not known: asked again, never taken for nothing.
+_patiently = retry(
+    retry=retry_if_exception_type(_LOST),
+    stop=stop_after_delay(_ANSWER_WITHIN_SECONDS),
+    wait=wait_fixed(_PAUSE_SECONDS),
+    reraise=True,
+)
 
 
 @dataclass
@@ -30,10 +45,11 @@ class EngineWatch:
     """Listens to the engine's events from beginning to end, so that nothing is too short to be seen."""
 
     def __init__(self, url: str) -> None:
-        self.client = docker.APIClient(base_url=url, version="auto", timeout=30)
-        self._events = docker.APIClient(base_url=url, version="auto", timeout=30)
+        self.client = docker.APIClient(base_url=url, version="auto", timeout=_ANSWER_WITHIN_SECONDS)
+        self._events = docker.APIClient(base_url=url, version="auto", timeout=_ANSWER_WITHIN_SECONDS)
         self._lives: dict[str, Life] = defaultdict(Life)
         self._lock = threading.Lock()
+        self._not_to_tell: set[str] = set()
         self._closed = threading.Event()
         self._heard_ns = _nanoseconds(self.client.info()["SystemTime"])
         self._listener = threading.Thread(target=self._listen)
@@ -45,8 +61,6 @@ class EngineWatch:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._listener.join()
-        for run_id in list(self._lives):
-            self.remove_all(run_id)
         self._events.close()
         self.client.close()
 
@@ -62,34 +76,62 @@ class EngineWatch:
             life = self._lives[run_id]
             return Life(list(life.started), set(life.alive), life.most_alive)
 
+    @_patiently
     def containers(self, run_id: str) -> list[str]:
         """Name the containers of a run that are there, in whatever state."""
         found = self.client.containers(all=True, filters=_of_run(run_id))
         return [container["Names"][0].removeprefix("/") for container in found]
 
+    @_patiently
     def output(self, run_id: str) -> str:
         """Return what the containers of a run have written, whoever follows them."""
         with contextlib.suppress(NotFound):
             return "".join(self.client.logs(name).decode() for name in self.containers(run_id))
         return ""
 
+    @_patiently
+    def timestamp(self, run_id: str, ending: str) -> str | None:
+        """Return when the container of a run wrote the line with this end; None if it has not yet."""
+        with contextlib.suppress(NotFound):
+            logs = [self.client.logs(name, timestamps=True).decode() for name in self.containers(run_id)]
+            found = (line for log in logs for line in log.splitlines() if line.endswith(ending))
+            return next((line.split(" ")[0] for line in found), None)
+        return None
+
+    @_patiently
     def volumes(self, run_id: str) -> list[str]:
         """Name the volumes of a run that are there."""
         return [volume["Name"] for volume in self.client.volumes(filters=_of_run(run_id))["Volumes"] or ()]
 
+    @_patiently
+    def tell(self, run_id: str) -> None:
+        """Let the containers of a run that run now go on to their end."""
+        for container in self._running(run_id) - self._not_to_tell:
+            with contextlib.suppress(NotFound):
+                self.client.put_archive(container, WORK, _told())
+                self._not_to_tell.add(container)
+
+    @_patiently
+    def hold(self, run_id: str) -> None:
+        """Let the containers of a run that run now never go on: they must be removed before."""
+        self._not_to_tell |= self._running(run_id)
+
     def kill(self, run_id: str) -> None:
         """Kill the containers of a run, as an engine does that is restarted."""
-        for container in self.client.containers(quiet=True, filters=_of_run(run_id)):
-            self.client.kill(container["Id"])
+        for container in self._running(run_id):
+            self.client.kill(container)
 
     def remove_all(self, run_id: str) -> None:
         """Remove what a row has left, so that the next ones and the machine do not suffer from it."""
-        for container in self.client.containers(all=True, quiet=True, filters=_of_run(run_id)):
-            with contextlib.suppress(DockerException):
-                self.client.remove_container(container["Id"], force=True)
+        for container in self.containers(run_id):
+            with contextlib.suppress(*_LOST):
+                self.client.remove_container(container, force=True)
         for volume in self.volumes(run_id):
-            with contextlib.suppress(DockerException):
+            with contextlib.suppress(*_LOST):
                 self.client.remove_volume(volume)
+
+    def _running(self, run_id: str) -> set[str]:
+        return {found["Id"] for found in self.client.containers(quiet=True, filters=_of_run(run_id))}
 
     def _listen(self) -> None:
         while not self._closed.is_set():
@@ -133,6 +175,13 @@ class EngineWatch:
 
 def _nanoseconds(written: str) -> int:
     return int(datetime.fromisoformat(written).timestamp() * 10**9)
+
+
+def _told() -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(TOLD))
+    return content.getvalue()
 
 
 def _of_run(run_id: str) -> dict[str, Any]:

@@ -4,42 +4,52 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from faults.plays import Play
-from faults.stage import Stage, wait_until
+from faults.stage import Stage
+from faults.work import LAST_UNTOLD
+from following import wait_until
 
 Injection = Callable[[Stage, Sequence[Play]], None]
 
 _EARLY_LINE = 4
-_LATER_LINE = 11
+_LATER_LINE = LAST_UNTOLD + 4
+_RESTARTED_WITHIN_SECONDS = 240
 
 
 def _kill_task(stage: Stage, plays: Sequence[Play]) -> None:
     for play in plays:
+        play.wait_for_note(stage, line=LAST_UNTOLD)
         stage.task_process(play.run.dag_id).kill()
+        play.wait_for_adoption(stage)
 
 
 def _kill_worker(stage: Stage, plays: Sequence[Play]) -> None:
     for play in plays:
         stage.worker_process(play.run.dag_id).kill()
+        play.wait_for_adoption(stage)
 
 
 def _end_worker(stage: Stage, plays: Sequence[Play]) -> None:
     for play in plays:
         stage.worker_process(play.run.dag_id).terminate()
+        play.wait_for_adoption(stage)
 
 
 def _mark_failed(stage: Stage, plays: Sequence[Play]) -> None:
     for play in plays:
+        stage.watch.hold(play.run.run_id)
         stage.airflow.mark_failed(play.run)
 
 
 def _clear(stage: Stage, plays: Sequence[Play]) -> None:
     for play in plays:
+        stage.watch.hold(play.run.run_id)
         stage.airflow.clear(play.run)
 
 
 def _clear_unnoticed(stage: Stage, plays: Sequence[Play]) -> None:
     with stage.service_stopped("airflow-triggerer"):
         for play in plays:
+            stage.watch.hold(play.run.run_id)
             stage.airflow.clear(play.run)
             play.wait_for_state(stage, "deferred", try_number=2)
 
@@ -47,6 +57,7 @@ def _clear_unnoticed(stage: Stage, plays: Sequence[Play]) -> None:
 def _lose_connection(stage: Stage, plays: Sequence[Play]) -> None:
     with stage.proxy.away():
         for play in plays:
+            stage.watch.tell(play.run.run_id)
             play.wait_for_container(stage, line=_LATER_LINE)
 
 
@@ -61,8 +72,11 @@ def _kill_triggerer(stage: Stage, plays: Sequence[Play]) -> None:  # noqa: ARG00
     stage.heal()
 
 
-def _stop_scheduler(stage: Stage, plays: Sequence[Play]) -> None:  # noqa: ARG001
-    stage.end_service("airflow-scheduler")
+def _stop_scheduler(stage: Stage, plays: Sequence[Play]) -> None:
+    # It waits for the tasks that it runs, and they for their containers.
+    with stage.service_ending("airflow-scheduler"):
+        for play in plays:
+            stage.watch.tell(play.run.run_id)
     stage.heal()
 
 
@@ -78,7 +92,7 @@ def _lose_machine(stage: Stage, plays: Sequence[Play]) -> None:  # noqa: ARG001
 
 def _restart_engine(stage: Stage, plays: Sequence[Play]) -> None:  # noqa: ARG001
     assert stage.restart_engine is not None
-    subprocess.run(stage.restart_engine, shell=True, check=True, timeout=60)  # noqa: S602  given by who runs this
+    subprocess.run(stage.restart_engine, shell=True, check=True, timeout=_RESTARTED_WITHIN_SECONDS)  # noqa: S602  given by who runs this
     wait_until(stage.watch.answers, "the engine answers")
 
 
@@ -101,7 +115,10 @@ _INJECTIONS: Mapping[str, Injection] = {
 
 
 def inject(stage: Stage, plays: Sequence[Play]) -> None:
-    """Do to the plays of one scenario what it says, once all of them are in the middle of their work."""
+    """Do to the plays of one scenario what it says, once all of them are in the middle of their work.
+
+    Their containers stay there: ``Play.see`` tells them to go on, those excepted that a person ends.
+    """
     injection = _INJECTIONS.get(plays[0].scenario.name)
     if injection is None:
         return

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from faults.scenarios import Mode, Scenario
-from faults.stage import TASK, Airflow, Stage, wait_until
+from faults.stage import TASK, Airflow, Stage
 from faults.work import LINES
+from following import wait_until
 from mlops_core.cli.airflow_api import DagRun
 
-_LEFT_SECONDS = 20.0
-_LOG_SECONDS = 10.0
+_LEFT_SECONDS = 120.0
+_LOG_SECONDS = 120.0
 _LINE = re.compile(r"container (?P<container>[0-9a-f]{16}) line (?P<number>[0-9]+)\b")
 _CHECKPOINTS = re.compile(r"container [0-9a-f]{16} finds ([0-9]+) checkpoints")
 _ERROR = re.compile(r"\b(?:[A-Za-z_]+\.)*(?P<name>[A-Z][A-Za-z]+(?:Error|Timeout))\b")
@@ -80,6 +81,23 @@ class Play:
 
         wait_until(reached, f"the task of {self.run.dag_id} is {state} at try {try_number}")
 
+    def wait_for_note(self, stage: Stage, *, line: int) -> None:
+        """Return when Airflow knows that the log has come to a line; the container must go no further."""
+
+        def noted() -> bool:
+            timestamp = stage.watch.timestamp(self.run.run_id, f" line {line}")
+            return timestamp is not None and stage.airflow.noted(self.run) == timestamp
+
+        wait_until(noted, f"line {line} of {self.run.dag_id} is noted")
+
+    def wait_for_adoption(self, stage: Stage) -> None:
+        """Return when a later try goes on with the container that runs."""
+
+        def adopted() -> bool:
+            return any(": adopted (" in log for log in stage.airflow.logs(self.run)[1:])
+
+        wait_until(adopted, f"a later try of {self.run.dag_id} adopts the container")
+
     def wait_for_container(self, stage: Stage, *, line: int) -> None:
         """Return when the container has written a line, whoever follows it."""
 
@@ -89,9 +107,10 @@ class Play:
         wait_until(written, f"the container of {self.run.dag_id} writes line {line}")
 
     def see(self, stage: Stage) -> Seen:
-        """Wait for the end of the run, and look at what it left."""
+        """Let the containers go on, wait for the end of the run, and look at what it left."""
 
         def over() -> DagRun | None:
+            stage.watch.tell(self.run.run_id)
             run = stage.airflow.api.run(self.run.dag_id, self.run.run_id)
             return run if run.is_over else None
 

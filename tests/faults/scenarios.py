@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from faults.work import LAST_UNTOLD, LINES
+
 Mode = Literal["sync", "deferred"]
 Death = Literal["before_start", "after_start", "before_result", "after_removal", "at_the_end"]
 
@@ -21,6 +23,8 @@ class Scenario:
         How often the container must have been started, all tries together.
     checkpoints
         How many files of earlier runs the last one must find.
+    shown_again
+        How many lines of a container the log may show a second time; any number if None.
     error
         Name of the error class that the task's log must show; None where the task ends well, or by a person.
     succeeds
@@ -33,11 +37,12 @@ class Scenario:
     title: str
     runs: int = 1
     checkpoints: int = 0
+    shown_again: int | None = 0
     modes: tuple[Mode, ...] = ("sync", "deferred")
-    ending: Literal["well", "exit_code", "out_of_memory"] = "well"
+    ending: Literal["well", "exit_code", "out_of_memory", "never"] = "well"
     image: str = IMAGE
     gpus: int = 0
-    retries: int = 2
+    retries: int = 5
     timeout_seconds: float | None = None
     through_proxy: bool = False
     dies: Death | None = None
@@ -58,11 +63,17 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("task_killed", "SIGKILL of the task's process", modes=("sync",)),
-    Scenario("worker_killed", "SIGKILL of the worker above it", modes=("sync",)),
-    Scenario("worker_ended", "SIGTERM of the worker above it", modes=("sync",)),
+    # Lines that were shown after the last note of the place are shown again.
+    Scenario("worker_killed", "SIGKILL of the worker above it", modes=("sync",), shown_again=LAST_UNTOLD),
+    Scenario("worker_ended", "SIGTERM of the worker above it", modes=("sync",), shown_again=LAST_UNTOLD),
     Scenario("killed_before_start", "SIGKILL between create and start", dies="before_start"),
     Scenario("killed_after_start", "SIGKILL between start and follow", dies="after_start"),
-    Scenario("killed_before_result", "SIGKILL after success, result not taken", dies="before_result"),
+    Scenario(
+        "killed_before_result",
+        "SIGKILL after success, result not taken",
+        dies="before_result",
+        shown_again=LINES,
+    ),
     Scenario("killed_after_removal", "SIGKILL after removal", dies="after_removal"),
     Scenario("killed_at_the_end", "SIGKILL at the end, Airflow not told", dies="at_the_end"),
     Scenario("marked_failed", "a person marks the task failed", succeeds=False),
@@ -81,7 +92,8 @@ SCENARIOS = (
         runs=2,
         checkpoints=1,
         retries=1,
-        timeout_seconds=4,
+        ending="never",
+        timeout_seconds=30,
         succeeds=False,
     ),
     Scenario(
@@ -129,10 +141,17 @@ SCENARIOS = (
         error="ContainerInterruptedError",
         alone=True,
     ),
-    Scenario("triggerer_killed", "SIGKILL of the triggerer", modes=("deferred",), alone=True),
-    Scenario("scheduler_stopped", "SIGTERM of the scheduler", alone=True),
-    Scenario("scheduler_killed", "SIGKILL of the scheduler", alone=True),
-    Scenario("machine_lost", "SIGKILL of scheduler, workers and tasks", alone=True),
+    Scenario(
+        "triggerer_killed",
+        "SIGKILL of the triggerer",
+        modes=("deferred",),
+        alone=True,
+        shown_again=LAST_UNTOLD,
+    ),
+    # How many tries Airflow begins and ends until it knows what it has lost is its own affair.
+    Scenario("scheduler_stopped", "SIGTERM of the scheduler", alone=True, shown_again=None),
+    Scenario("scheduler_killed", "SIGKILL of the scheduler", alone=True, shown_again=None),
+    Scenario("machine_lost", "SIGKILL of scheduler, workers and tasks", alone=True, shown_again=None),
     Scenario(
         "engine_restarted",
         "restart of the engine",

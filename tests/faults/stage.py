@@ -2,56 +2,36 @@
 
 import contextlib
 import os
+import sqlite3
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import httpx
 import psutil
 
 from embedded_platform import OwnPlatform
 from engine_proxy import EngineProxy
 from faults.engine_watch import EngineWatch
-from following import Follower
+from following import Follower, wait_for_end, wait_until
 from mlops_core.cli.airflow_api import DagRun, TaskInstance
 from mlops_core.cli.embedded.processes import family
+from mlops_core.errors import PlatformError
 
 TASK = "work"
-PATIENCE_SECONDS = 90.0
-_LOOK_SECONDS = 0.2
+_WRITES_WITHIN_SECONDS = 5.0
 _HERE = Path(__file__).resolve().parent
-_Found = TypeVar("_Found")
 
 _PACE = {
     # A worker that died is noticed by its silence: after 300 seconds by default.
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
     "AIRFLOW__CORE__PARALLELISM": "6",
     "OMP_NUM_THREADS": "1",
 }
-
-
-def wait_until(look: Callable[[], _Found | None], what: str, *, seconds: float = PATIENCE_SECONDS) -> _Found:
-    """Return what a look finds, as soon as it finds something.
-
-    Raises
-    ------
-    TimeoutError
-        If it finds nothing in time.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        if found := look():
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} s in vain until {what}")
-        time.sleep(_LOOK_SECONDS)
 
 
 class Airflow(Follower):
@@ -61,7 +41,7 @@ class Airflow(Follower):
         """Mark a run's task as failed."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{TASK}"
         body = {"new_state": "failed"}
-        httpx.patch(self.url + path, json=body, headers=self._headers, timeout=30).raise_for_status()
+        self.patch(path, body).raise_for_status()
 
     def clear(self, run: DagRun) -> None:
         """Clear a run's task."""
@@ -78,8 +58,20 @@ class Airflow(Follower):
         numbers = range(1, (task.try_number if task else 0) + 1)
         return tuple(self._log_of_try(run, number) for number in numbers)
 
+    def noted(self, run: DagRun) -> str | None:
+        """Return which line of its container the run's task has noted as shown, by its time stamp."""
+        task = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{TASK}"
+        answer = self.get(f"{task}/state-store/mlops_container")
+        return answer.json()["value"]["since"] if answer.is_success else None
+
     def _log_of_try(self, run: DagRun, number: int) -> str:
-        return self.api.log_tail(run, TaskInstance(task_id=TASK, try_number=number), lines=100_000)
+        def found() -> tuple[str] | None:
+            # While a task goes from one try to the next, Airflow does not know the earlier one for a moment.
+            with contextlib.suppress(PlatformError):
+                return (self.api.log_tail(run, TaskInstance(task_id=TASK, try_number=number), lines=100_000),)
+            return None
+
+        return wait_until(found, f"there is a log of try {number} of {run.dag_id}")[0]
 
 
 @dataclass(frozen=True)
@@ -110,25 +102,50 @@ class Stage:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(processes, timeout=30)
+        wait_for_end(processes)
 
-    def end_service(self, name: str) -> None:
-        """Ask one service of the platform to end, and wait until it has."""
+    @contextlib.contextmanager
+    def service_ending(self, name: str) -> Iterator[None]:
+        """Ask one service of the platform to end, and wait after the block until it has."""
         process = psutil.Process(self.platform.record.processes[name].pid)
         process.terminate()
-        process.wait(timeout=PATIENCE_SECONDS)
+        yield
+        wait_for_end([process])
 
     @contextlib.contextmanager
     def service_stopped(self, name: str) -> Iterator[None]:
         """Let one service of the platform do nothing within the block."""
         processes = family(self.platform.record.processes[name])
-        for process in processes:
-            process.suspend()
+
+        def suspended() -> bool:
+            for process in processes:
+                process.suspend()
+            if self._database_is_free():
+                return True
+            # It may be this very service that was about to write; nobody else could then.
+            for process in processes:
+                process.resume()
+            return False
+
         try:
+            wait_until(suspended, f"{name} is stopped while it does not write")
             yield
         finally:
             for process in processes:
                 process.resume()
+
+    def _database_is_free(self) -> bool:
+        """Whether Airflow's database, which has one write lock, can be written."""
+        path = self.platform.home.airflow / "airflow.db"
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=_WRITES_WITHIN_SECONDS, isolation_level=None)
+        ) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.rollback()
+            return True
 
     def heal(self) -> None:
         """Bring back what was killed, as a person would."""

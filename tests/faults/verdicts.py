@@ -38,6 +38,8 @@ def _log_problems(play: Play, seen: Seen) -> list[str]:
         found.append(f"the last run found {seen.checkpoints} checkpoints, not {checkpoints}")
     if seen.missing:
         found.append(f"{seen.missing} of {LINES} lines are missing in the log")
+    if (bound := play.scenario.shown_again) is not None and seen.repeated > bound:
+        found.append(f"{seen.repeated} lines are shown again in the log, more than {bound}")
     error = play.scenario.error_class(play.mode)
     if error is not None and error not in seen.errors:
         found.append(f"the log names {', '.join(seen.errors) or 'no error'}, not {error}")

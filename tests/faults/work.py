@@ -1,4 +1,8 @@
-"""What the containers of the kill matrix do: count aloud, and leave a result that nobody else can have."""
+"""What the containers of the kill matrix do: count aloud, and leave a result that nobody else can have.
+
+In the middle they wait until they are told to go on: however slow the machine is, what happens to their task
+happens while they live.
+"""
 
 import json
 import os
@@ -8,8 +12,10 @@ from pathlib import Path
 
 LINES = 20
 LAST_OF_THE_FAILING = 4
+LAST_UNTOLD = 12
+TOLD = "told"
 _LINE_SECONDS = 0.3
-_RESULT = Path("/mlops/work/result.json")
+_WORK = Path("/mlops/work")
 
 
 def main(ending: str) -> None:
@@ -22,9 +28,13 @@ def main(ending: str) -> None:
         time.sleep(_LINE_SECONDS)
         if number == LAST_OF_THE_FAILING:
             fail(ending)
-    part = _RESULT.with_suffix(".part")
+        while number == LAST_UNTOLD and not (_WORK / TOLD).exists():
+            time.sleep(_LINE_SECONDS)
+    while ending == "never":
+        time.sleep(_LINE_SECONDS)
+    part = _WORK / "result.part"
     part.write_text(json.dumps({"run": run, "lines": LINES}))
-    part.replace(_RESULT)
+    part.replace(_WORK / "result.json")
 
 
 def fail(ending: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "faults" / "ledger_kills.py"
 
@@ -16,6 +16,7 @@ def test_registrations_and_promotions_that_are_killed_at_any_moment_happen_once(
         [sys.executable, str(SCRIPT), "--kills", "20", "--seed", "7"],
         capture_output=True,
         text=True,
+        timeout=540,
         check=False,
     )
 

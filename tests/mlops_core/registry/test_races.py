@@ -11,8 +11,11 @@ from mlops_core.errors import MlopsError, PromotionConflictError
 from mlops_core.registry.ledger import Ledger
 from registry_examples import MODEL, recorded, version_record
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 PROMOTERS = 4
 RACES = 200
+_WAIT_S = 120
 # Forking, as Airflow's executor does, and not spawning: the ledger object must survive it.
 FORK = multiprocessing.get_context("fork")
 Answer = tuple[str, str]
@@ -25,13 +28,19 @@ def at_once(act: Callable[[int, int], object], *, rounds: int) -> list[list[Answ
 
     def run(promoter: int) -> None:
         mine = []
-        for number in range(rounds):
-            gate.wait(60)
-            try:
-                mine.append(("won", str(act(number, promoter))))
-            except MlopsError as error:
-                mine.append((type(error).__name__, str(error)))
-        answers.put(mine)
+        try:
+            for number in range(rounds):
+                gate.wait(_WAIT_S)
+                try:
+                    mine.append(("won", str(act(number, promoter))))
+                except MlopsError as error:
+                    mine.append((type(error).__name__, str(error)))
+        except BaseException:
+            gate.abort()
+            raise
+        finally:
+            # Whoever collects the answers waits for one of each, also of those that break.
+            answers.put(mine)
 
     processes = [FORK.Process(target=run, args=(promoter,)) for promoter in range(PROMOTERS)]
     for process in processes:

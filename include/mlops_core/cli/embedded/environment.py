@@ -87,6 +87,8 @@ def _pace() -> dict[str, str]:
         # A machine that trains a model may keep the API waiting longer than the default of 5 seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        # A trigger whose task was ended asks Airflow why, and the first time Airflow loads its API for that.
+        "AIRFLOW__TRIGGERER__ON_KILL_TIMEOUT": "300",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",

@@ -12,7 +12,7 @@ from mlops_core.cli.embedded.processes import find
 from mlops_core.cli.embedded.record import PlatformRecord
 from mlops_core.cli.embedded.services import Service
 
-_ANSWER_WITHIN_S = 2.0
+_ANSWER_WITHIN_S = 10.0
 
 
 class State(StrEnum):

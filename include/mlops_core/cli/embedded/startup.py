@@ -13,8 +13,8 @@ from mlops_core.cli.embedded.record import PlatformRecord, write_record
 from mlops_core.cli.embedded.services import MIGRATION, Ending, Service
 from mlops_core.errors import PlatformError
 
-HEALTHY_WITHIN_S = 120.0
-_MIGRATED_WITHIN_S = 120.0
+HEALTHY_WITHIN_S = 300.0
+_MIGRATED_WITHIN_S = 300.0
 # Airflow's triggerer often waits ten seconds for a child that has ended already; it loses nothing by SIGKILL.
 _PATIENCE_S = 2.0
 _GRACE_S = 6.0

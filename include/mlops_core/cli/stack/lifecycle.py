@@ -14,6 +14,7 @@ from mlops_core.errors import PlatformError
 
 _PREPARATION = "prepare"
 _HEALTHY_WITHIN_S = 600
+_ENDED_WITHIN_S = 300.0
 _MANAGED = "label=mlops.managed=true"
 
 
@@ -103,9 +104,9 @@ class Stack:
         found = bool(self.containers() or self._volumes() or self._trained())
         # First nothing starts a container any more, then those that were started go, and then what they used.
         compose = ("compose", "--project-name", self.files.name)
-        run_docker(*compose, "stop")
+        run_docker(*compose, "stop", timeout_s=_ENDED_WITHIN_S)
         self._remove_trained()
-        run_docker(*compose, "down", "--remove-orphans")
+        run_docker(*compose, "down", "--remove-orphans", timeout_s=_ENDED_WITHIN_S)
         if wipe:
             _remove("volume", self._volumes())
             self.files.remove_variables()

@@ -17,7 +17,7 @@ from mlops_core.settings import Settings
 from mlops_core.training.docker import launcher
 from training_containers import set_training_variables
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 def run_nodes(
