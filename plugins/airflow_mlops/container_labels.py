@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mlops_core.containers.labels import STACK
+from mlops_core.containers.labels import DAG_ID, MAP_INDEX, RUN_ID, STACK, TASK_ID
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -15,8 +15,8 @@ def container_labels(context: "Context", settings: "Settings") -> dict[str, str]
     task_instance = context["ti"]
     return {
         STACK: settings.stack_name,
-        "mlops.dag_id": task_instance.dag_id,
-        "mlops.run_id": task_instance.run_id,
-        "mlops.task_id": task_instance.task_id,
-        "mlops.map_index": str(task_instance.map_index if task_instance.map_index is not None else -1),
+        DAG_ID: task_instance.dag_id,
+        RUN_ID: task_instance.run_id,
+        TASK_ID: task_instance.task_id,
+        MAP_INDEX: str(task_instance.map_index if task_instance.map_index is not None else -1),
     }

@@ -14,6 +14,8 @@ class NodeEnd(Document):
         None while it runs, and for a container that is gone.
     peak_memory_mb
         The highest seen; the limit itself where the limit ended it; None if there was no time to look.
+    cpu_seconds
+        As of the last look, and so a lower bound; None if there was no time to look.
     started_at, finished_at
         As the engine writes them, RFC 3339; None where there is none.
     lost

@@ -40,10 +40,13 @@ class ContainerEngine:
     ----------
     client
         Any client of docker-py, such as the one that Airflow's hook gives.
+    gpu_slots
+        How many GPUs its machine has, where this process sees no driver that would say it; 0 if not known.
     """
 
-    def __init__(self, client: "APIClient") -> None:
+    def __init__(self, client: "APIClient", *, gpu_slots: int = 0) -> None:
         self._objects = EngineObjects(client)
+        self._gpu_slots = gpu_slots
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +70,7 @@ class ContainerEngine:
         GpusBusyError, DiskFullError, ImageUnavailableError, DockerUnavailableError
             If it cannot now. Nothing half-made is left, unless the engine went away.
         """
-        ids, how = JobStart(self._objects, job).run()
+        ids, how = JobStart(self._objects, job, gpu_slots=self._gpu_slots).run()
         return Started(ids=ids, how=how)
 
     def holds(self, job: ContainerJob) -> bool:

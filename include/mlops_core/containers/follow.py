@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mlops_core.containers.address import EngineAddress
 from mlops_core.containers.connection import Connection
@@ -34,9 +34,10 @@ async def follow(
     since
         Time stamp of the last line that was shown before.
     deadline
-        Unix time in seconds at which following ends; nothing is removed.
+        Unix time in seconds at which following ends; nothing is removed. Whatever has ended by then, or by a
+        later call, is judged by its own end: only what still runs is timed out.
     usage_seconds
-        How often memory and CPU time are looked at.
+        How often memory and CPU time are looked at; in the first seconds more often.
     grace_seconds
         How long the other nodes may go on after one has failed.
     away_seconds
@@ -78,7 +79,7 @@ async def _all_ended(
     deadline: float | None,
     grace_seconds: float,
 ) -> bool:
-    """Wait for all nodes, or for the grace after a failed one; return whether the deadline came first."""
+    """Wait for all nodes, or for the grace after a failed one; return whether they have had their time."""
     running = set(tasks)
     grace_ends: float | None = None
     while running:
@@ -93,9 +94,21 @@ async def _all_ended(
         if not running:
             break
         if deadline is not None and time.time() >= deadline:
-            return True
+            return await _is_late(running, followers)
         if grace_ends is not None and time.monotonic() >= grace_ends:
             break
         if grace_ends is None and any(follower.has_failed for follower in followers):
             grace_ends = time.monotonic() + grace_seconds
     return False
+
+
+async def _is_late(running: Iterable["asyncio.Task[None]"], followers: Sequence[NodeFollower]) -> bool:
+    """Whether a node still runs and none has failed.
+
+    Who follows may have been away, or the engine: what has ended by now has not timed out.
+    """
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.gather(*(follower.look_once() for follower in followers))
+    return not any(one.has_failed for one in followers) and not all(one.has_ended for one in followers)

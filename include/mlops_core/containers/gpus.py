@@ -34,11 +34,22 @@ def visible_gpus() -> Devices:
         pynvml.nvmlShutdown()
 
 
-def choose_devices(job: ContainerJob, *, visible: Devices, taken: Collection[str]) -> tuple[Devices, ...]:
+def choose_devices(
+    job: ContainerJob, *, visible: Devices, taken: Collection[str], slots: int = 0
+) -> tuple[Devices, ...]:
     """Choose the devices of each node: those asked for, or free ones.
 
-    Where none are visible, as on a worker whose engine is elsewhere, the engine itself counts and nothing is
-    leased.
+    Where none are visible, as on a worker in a container or with its engine elsewhere, they are named by
+    their numbers, below ``slots``; without slots the engine itself counts, and nothing is leased.
+
+    Parameters
+    ----------
+    visible
+        As ``visible_gpus`` tells them.
+    taken
+        Devices that other containers claim.
+    slots
+        How many devices the engine is said to have; 0 if that is not known.
 
     Returns
     -------
@@ -52,10 +63,11 @@ def choose_devices(job: ContainerJob, *, visible: Devices, taken: Collection[str
         If it has enough, and too few of them are free.
     """
     asked = job.spec.gpus
-    if asked is None or (asked.count is not None and not visible):
+    known = visible or tuple(str(number) for number in range(slots))
+    if asked is None or (asked.count is not None and not known):
         return ((),) * job.nodes
     number = asked.number * job.nodes
-    wanted = tuple(_uuid(device, visible=visible) for device in asked.device_ids) or visible
+    wanted = tuple(_uuid(device, visible=visible) for device in asked.device_ids) or known
     if number > len(wanted):
         raise GpuMissingError(
             f"{job.name} asks for {number} GPUs ({job.nodes} nodes of {asked.number}) and there are "
@@ -64,8 +76,9 @@ def choose_devices(job: ContainerJob, *, visible: Devices, taken: Collection[str
     free = [device for device in wanted if device not in taken]
     if len(free) < number:
         raise busy(job, wanted=wanted, free=free)
-    # At random: of two who choose at the same moment, most take different ones.
-    chosen = free if asked.device_ids else random.sample(free, number)
+    # At random: of two who choose at the same moment, most take different ones. Of mere numbers the first:
+    # where the pool has slots for several engines, the last ones are devices of none.
+    chosen = random.sample(free, number) if visible and not asked.device_ids else free
     return tuple(
         tuple(sorted(chosen[node * asked.number : (node + 1) * asked.number])) for node in range(job.nodes)
     )

@@ -13,6 +13,11 @@ DIGEST = "mlops.digest"
 GPUS = "mlops.gpus"
 STACK = "mlops.stack"
 """Whose platform a job belongs to: several may share an engine. Set by who makes the job."""
+DAG_ID = "mlops.dag_id"
+RUN_ID = "mlops.run_id"
+TASK_ID = "mlops.task_id"
+MAP_INDEX = "mlops.map_index"
+"""Which task a job belongs to, if any; -1 where it is not mapped. Set by who makes the job."""
 
 LIVE_STATES = frozenset({"created", "running", "paused", "restarting"})
 """States in which a container has, or is about to get, what it claims."""

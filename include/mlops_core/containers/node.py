@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
 import tenacity
@@ -20,12 +20,21 @@ AWAY_SECONDS = 120.0
 """How long the engine may be away: a restart takes seconds, an upgrade a minute."""
 
 _DRAIN_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_KEPT_LINE = 2000
 _FIRST_SIGNAL = 128
 _TERMINATED = _FIRST_SIGNAL + signal.SIGTERM
 _MEBIBYTE = 1024 * 1024
 
 log = logging.getLogger(__name__)
+
+
+def look_pauses(*, longest: float) -> Iterator[float]:
+    """Give the seconds between looks at what is used: a tenth, then twice the last, up to ``longest``."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield min(pause, longest)
+        pause = min(2 * pause, longest)
 
 
 class Line(NamedTuple):
@@ -41,7 +50,7 @@ class _LogEndedError(Exception):
 
 
 class NodeFollower:
-    """Follows one container; ``end`` holds what is known so far."""
+    """Follows one container; ``end`` holds what is known so far, also before it ``has_ended``."""
 
     def __init__(
         self,
@@ -66,12 +75,12 @@ class NodeFollower:
         self._usage_seconds = usage_seconds
         self._away_seconds = away_seconds
         self._was_cut = False
-        self._has_ended = False
+        self.has_ended = False
 
     @property
     def has_failed(self) -> bool:
         """Whether it has ended, and not with exit code 0."""
-        return self._has_ended and not self.end.is_success
+        return self.has_ended and not self.end.is_success
 
     @property
     def is_interrupted(self) -> bool:
@@ -92,19 +101,39 @@ class NodeFollower:
         DockerUnavailableError
             If the engine stayed away.
         """
-        while not self._has_ended:
-            try:
+        while not self.has_ended:
+            async with self._through_losses():
                 await self._watch()
                 await self._settle()
-            except GoneError:
-                self._note(lost=True)
-                self._has_ended = True
-            except _LogEndedError:
-                log.debug("the log of %s ended before the container; asking again", self._container)
-            except LOST as error:
-                self._was_cut = True
-                log.warning("lost the connection to the Docker engine: %r; trying again", error)
-                await self._return_of_engine()
+
+    async def look_once(self) -> None:
+        """See how things are without waiting for the end; ``run`` must not be under way.
+
+        Raises
+        ------
+        DockerUnavailableError
+            If the engine stayed away.
+        """
+        has_looked = False
+        while not (has_looked or self.has_ended):
+            async with self._through_losses():
+                await self._settle()
+                has_looked = True
+
+    @contextlib.asynccontextmanager
+    async def _through_losses(self) -> AsyncIterator[None]:
+        """Note a container that is gone as ended; wait for an engine that is away, for the next attempt."""
+        try:
+            yield
+        except GoneError:
+            self._note(lost=True)
+            self.has_ended = True
+        except _LogEndedError:
+            log.debug("the log of %s ended before the container; asking again", self._container)
+        except LOST as error:
+            self._was_cut = True
+            log.warning("lost the connection to the Docker engine: %r; trying again", error)
+            await self._return_of_engine()
 
     async def _watch(self) -> None:
         """Show lines and look at what is used until the container does not run."""
@@ -135,12 +164,16 @@ class NodeFollower:
             self._note()
 
     async def _settle(self) -> None:
-        """Read what the stream may have left out, and how it ended."""
+        """Read what the stream may have left out and, if the container has ended, how."""
+        inspected = await self._connection.inspect(self._container)
         await self._read(follow=False)
         if self._is_resumed:
             await self._recall()
-        self._note_inspected(await self._connection.inspect(self._container))
-        self._has_ended = True
+        self._note()
+        # Somebody may have started it anew since it ended.
+        if not inspected["State"]["Running"]:
+            self._note_inspected(inspected)
+            self.has_ended = True
 
     async def _read(self, *, follow: bool) -> None:
         async with contextlib.aclosing(
@@ -155,13 +188,16 @@ class NodeFollower:
         """Take the last lines from the log: an earlier follower may have shown them."""
         lines = self._connection.lines(self._container, follow=False, tail=LAST_LINES)
         async with contextlib.aclosing(lines) as entries:
-            self._last_lines.extend([entry.text[:_LONGEST_KEPT_LINE] async for entry in entries])
+            texts = [entry.text[:_LONGEST_KEPT_LINE] async for entry in entries]
+        self._last_lines.clear()
+        self._last_lines.extend(texts)
 
     async def _sample(self) -> None:
         """Look at what is used; an engine that does not answer this in time is as good as gone."""
-        while True:
+        # What a container uses after the last look is not seen: one that ends soon is looked at often.
+        for pause in look_pauses(longest=self._usage_seconds):
             self._usage = self._usage.with_sample(await self._connection.stats(self._container))
-            await asyncio.sleep(self._usage_seconds)
+            await asyncio.sleep(pause)
 
     async def _return_of_engine(self) -> None:
         attempts = tenacity.AsyncRetrying(

@@ -51,10 +51,11 @@ class JobStart:
     that runs, so a creator that was merely slow is not harmed, or finds its container gone and looks again.
     """
 
-    def __init__(self, objects: EngineObjects, job: ContainerJob) -> None:
+    def __init__(self, objects: EngineObjects, job: ContainerJob, *, gpu_slots: int = 0) -> None:
         self._objects = objects
         self._client = objects.client
         self._job = job
+        self._gpu_slots = gpu_slots
 
     def run(self) -> tuple[tuple[str, ...], How]:
         """Return the ids by node, and how they came about."""
@@ -97,8 +98,7 @@ class JobStart:
     def _create(self, engine: _Engine) -> tuple[str, ...]:
         """Create and start all nodes, or leave none of them."""
         job = self._job
-        visible = gpus.visible_gpus() if job.spec.gpus else ()
-        devices = gpus.choose_devices(job, visible=visible, taken=gpus.claimed(self._objects.containers()))
+        devices = self._choose_devices()
         volumes = self._choose_volumes()
         created: list[str] = []
         new_volumes: list[str] = []
@@ -122,6 +122,20 @@ class JobStart:
             self._undo(created, volumes=[] if isinstance(error, _TakenError) else new_volumes)
             raise
         return tuple(created)
+
+    def _choose_devices(self) -> tuple[gpus.Devices, ...]:
+        job = self._job
+        if job.spec.gpus is None:
+            return ((),) * job.nodes
+        taken = gpus.claimed(self._objects.containers())
+        devices = gpus.choose_devices(job, visible=gpus.visible_gpus(), taken=taken, slots=self._gpu_slots)
+        if not any(devices):
+            log.warning(
+                "no GPU driver is visible here: the engine chooses the devices of %s, and two containers may "
+                "share one; set MLOPS_GPU_SLOTS to the number of its GPUs",
+                job.name,
+            )
+        return devices
 
     def _undo(self, created: Sequence[str], *, volumes: Sequence[str]) -> None:
         try:

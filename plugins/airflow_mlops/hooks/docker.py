@@ -9,8 +9,15 @@ if TYPE_CHECKING:
     from mlops_core.containers.engine import ContainerEngine
 
 
-def connect_engine(address: "EngineAddress", *, docker_conn_id: str | None) -> "ContainerEngine":
+def connect_engine(
+    address: "EngineAddress", *, docker_conn_id: str | None, gpu_slots: int = 0
+) -> "ContainerEngine":
     """Return the engine at an address, signed in to the registry of a connection where one is named.
+
+    Parameters
+    ----------
+    gpu_slots
+        As ``ContainerEngine`` takes it.
 
     Raises
     ------
@@ -27,13 +34,13 @@ def connect_engine(address: "EngineAddress", *, docker_conn_id: str | None) -> "
     from mlops_core.errors import DeclarationError, DockerUnavailableError
 
     if docker_conn_id is None:
-        return ContainerEngine(connect(address))
+        return ContainerEngine(connect(address), gpu_slots=gpu_slots)
     from airflow.providers.docker.hooks.docker import DockerHook
     from docker.errors import APIError
 
     hook = DockerHook(docker_conn_id=docker_conn_id, base_url=address.url, tls=address.tls_config())
     try:
-        return ContainerEngine(hook.get_conn())
+        return ContainerEngine(hook.get_conn(), gpu_slots=gpu_slots)
     except APIError as error:
         raise sign_in_refusal(str(error.explanation or error), connection=docker_conn_id) from error
     except (AirflowNotFoundException, ValueError) as error:

@@ -1,28 +1,23 @@
 """What a task does with containers: start them once, follow them, take their result, leave nothing behind."""
 
 import asyncio
-import contextlib
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import conf
-from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from airflow_mlops.hooks.docker import connect_engine
+from airflow_mlops.operators.leaving import KilledError, Leaving
 from airflow_mlops.operators.log_position import LogPosition
 from airflow_mlops.operators.step import StepOperator, as_xcom
-from airflow_mlops.operators.tries import Round, is_ended_by_person, is_retried
+from airflow_mlops.operators.tries import Round, is_ended_by_person
 from airflow_mlops.placement import training_queue
 from airflow_mlops.retries import RETRY_POLICY
-from mlops_core.errors import (
-    ContainerFailedError,
-    ContainerLostError,
-    DockerUnavailableError,
-    MlopsError,
-)
+from mlops_core.errors import ContainerFailedError, DockerUnavailableError, MlopsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,10 +30,8 @@ if TYPE_CHECKING:
     from mlops_core.containers.specification import ContainerJob
 
 _RESULT = "mlops_container_result"
-
-
-class _KilledError(BaseException):
-    """Airflow has told the task's process to end."""
+_ALARM_SECONDS = 1.0
+"""How long after Airflow's own alarm a task sees for itself that its time is up."""
 
 
 class ContainerOperator(StepOperator):
@@ -85,7 +78,6 @@ class ContainerOperator(StepOperator):
         self.docker_conn_id = docker_conn_id
         self.deferrable = deferrable
         self.keep = keep
-        self._started: ContainerJob | None = None
         self._killed = False
         self._stop_following: Callable[[], object] | None = None
 
@@ -121,9 +113,10 @@ class ContainerOperator(StepOperator):
         """Record what the containers used, in whatever way they ended."""
 
     def record_failure(self, *, by_person: bool) -> None:
-        """Record that the task has failed and is not tried again; its containers are removed by then.
+        """Record that the task has failed and is not tried again.
 
-        It must not raise: what the containers failed of matters more.
+        Its containers are removed by then, unless the engine is away. It must not raise: what the containers
+        failed of matters more.
         """
 
     def step(self, context: "Context") -> Any:
@@ -134,23 +127,30 @@ class ContainerOperator(StepOperator):
         """Start the containers or adopt those of an earlier try, and follow them to their end."""
         from mlops_core.containers.fallback import start_where_possible
 
-        job = self._started = self.container_job(context)
+        deadline = self._deadline(after=_ALARM_SECONDS)
+        job = self.container_job(context)
         store: TaskStateStoreAccessor = context["task_state_store"]
-        with self._tidied(job, context):
-            self._forget_if_cleared(context)
+        leaving = Leaving(self, job, context)
+        with leaving.guarding():
+            self._forget_if_cleared(context, job)
             kept = store.get(_RESULT)
             if isinstance(kept, dict) and kept["digest"] == job.digest():
                 content = kept["content"]
                 result = self.take_result(context, content if content is None else str(content).encode())
-                self._leave(job, context=context)
+                self._leave(leaving)
                 return result
             started = start_where_possible(self.engine, job, cpu_fallback=self.cpu_fallback)
             self.log.info("container %s: %s (image %s)", job.name, started.how, job.spec.image)
             # One stamp cannot say how far the log of several nodes has come; they are shown again.
             since = LogPosition(store, started.ids).shown if job.nodes == 1 else None
             if self.deferrable and not self._killed:
-                self._defer(job, ids=started.ids, since=since)
-            ended = self.follow_containers(context, ids=started.ids, since=since)
+                self._defer(context, job, ids=started.ids, since=since)
+            ended = self.follow_containers(context, ids=started.ids, since=since, deadline=deadline)
+            if ended.timed_out:
+                # Airflow's alarm rings once, and asyncio may have taken it for an error of its own.
+                raise AirflowTaskTimeout(
+                    f"{job.name} did not end in its time; give the task a longer execution_timeout"
+                )
             return self._settle(context, job, ended)
 
     def execute_complete(self, context: "Context", event: dict[str, Any], ids: list[str]) -> Any:
@@ -168,23 +168,28 @@ class ContainerOperator(StepOperator):
             if event["ids"] != ids:
                 self.log.info("the event tells of containers of an earlier try; going on with this one's")
                 return as_xcom(self.run_container(context))
-            job = self._started = self.container_job(context)
+            job = self.container_job(context)
             LogPosition(context["task_state_store"], event["ids"]).note(event["since"])
-            if "unavailable" in event:
-                raise DockerUnavailableError(event["unavailable"])
-            with self._tidied(job, context):
+            with Leaving(self, job, context).guarding():
+                if "unavailable" in event:
+                    raise DockerUnavailableError(event["unavailable"])
                 return as_xcom(self._settle(context, job, Ended.model_validate(event["ended"])))
 
     def on_kill(self) -> None:
         """Stop following: Airflow ends the process within five seconds.
 
         A worker that is shut down, or that Airflow does not hear of, kills its tasks just as a person does.
-        Which it was cannot be asked in the middle of a signal; ``_tidied`` asks, and removes the containers
+        Which it was cannot be asked in the middle of a signal; ``Leaving`` asks, and removes the containers
         or leaves them to the next try.
         """
         self._killed = True
         if self._stop_following is not None:
             self._stop_following()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether Airflow, or a person, ends the task before its containers have ended."""
+        return self._killed
 
     @cached_property
     def address(self) -> "EngineAddress":
@@ -196,13 +201,24 @@ class ContainerOperator(StepOperator):
     @cached_property
     def engine(self) -> "ContainerEngine":
         """The Docker engine of this worker."""
-        return connect_engine(self.address, docker_conn_id=self.docker_conn_id)
+        slots = self.settings.gpu_slots or 0
+        return connect_engine(self.address, docker_conn_id=self.docker_conn_id, gpu_slots=slots)
 
-    def _defer(self, job: "ContainerJob", *, ids: tuple[str, ...], since: str | None) -> None:
+    def _deadline(self, *, after: float = 0.0) -> float | None:
+        """Return when a task that begins now has had its time, in Unix seconds; None if it has any time."""
+        timeout = self.execution_timeout
+        return None if timeout is None else time.time() + timeout.total_seconds() + after
+
+    def _defer(
+        self, context: "Context", job: "ContainerJob", *, ids: tuple[str, ...], since: str | None
+    ) -> None:
         # Triggers import much of Airflow that a DAG file does not need.
         from airflow_mlops.triggers.container import ContainerTrigger
 
-        timeout = self.execution_timeout
+        if is_ended_by_person(context):
+            # Airflow refuses to defer it, and would tell neither a trigger nor this process to remove it.
+            self._killed = True
+            raise KilledError
         self.defer(
             trigger=ContainerTrigger(
                 address=self.address.model_dump(mode="json"),
@@ -210,13 +226,15 @@ class ContainerOperator(StepOperator):
                 ids=list(ids),
                 since=since,
                 # Airflow would end the trigger at its own timeout without a word to the operator.
-                deadline=None if timeout is None else time.time() + timeout.total_seconds(),
+                deadline=self._deadline(),
             ),
             method_name="execute_complete",
             kwargs={"ids": list(ids)},
         )
 
-    def follow_containers(self, context: "Context", *, ids: tuple[str, ...], since: str | None) -> "Ended":
+    def follow_containers(
+        self, context: "Context", *, ids: tuple[str, ...], since: str | None, deadline: float | None = None
+    ) -> "Ended":
         """Show what the containers write until they have ended, and note how far the log has come."""
         from mlops_core.containers.follow import follow
 
@@ -234,7 +252,7 @@ class ContainerOperator(StepOperator):
             try:
                 if self._killed:
                     raise asyncio.CancelledError
-                return await follow(self.address, ids, on_line=show, since=since)
+                return await follow(self.address, ids, on_line=show, since=since, deadline=deadline)
             finally:
                 self._stop_following = None
                 noting.cancel()
@@ -242,41 +260,7 @@ class ContainerOperator(StepOperator):
         try:
             return asyncio.run(following())
         except asyncio.CancelledError:
-            raise _KilledError from None
-
-    @contextlib.contextmanager
-    def _tidied(self, job: "ContainerJob", context: "Context") -> Iterator[None]:
-        """Leave no container to nobody, in whatever way the block ends."""
-        try:
-            yield
-        except (TaskDeferred, DockerUnavailableError):
-            # The trigger goes on; or nothing can be removed, and the next try finds what is there.
-            raise
-        except _KilledError:
-            lost = ContainerLostError(f"the task was killed while it followed {job.name}")
-            if self._is_retried(context, lost):
-                self.log.info("the process was told to end; %s is left to the next try", job.name)
-            else:
-                self.log.info("the task was ended; removing %s", job.name)
-                self._remove(files=True)
-                self._give_up(context)
-            raise lost from None
-        except (MlopsError, AirflowTaskTimeout) as error:
-            is_final = not self._is_retried(context, error)
-            try:
-                self._leave(job, context=context, failed=True, is_final=is_final)
-            except MlopsError as unremoved:
-                # The reason for the removing matters more.
-                self.log.warning("%s is not removed: %s", job.name, unremoved)
-            if is_final:
-                self._give_up(context)
-            raise
-        except BaseException as error:
-            # Nothing is wrong with the container: where there is another try, it goes on with it.
-            if not self._is_retried(context, error):
-                self._remove(files=True)
-                self._give_up(context)
-            raise
+            raise KilledError from None
 
     def _settle(self, context: "Context", job: "ContainerJob", ended: "Ended") -> Any:
         """Take the result and remove the containers, in an order that survives a kill at any point."""
@@ -293,37 +277,23 @@ class ContainerOperator(StepOperator):
             raise reason from (None if reason is error else error)
         context["task_state_store"].set(_RESULT, {"digest": job.digest(), "content": text})
         # Stays there: until Airflow is told of the success, the process may die, and its next try begin.
-        self._leave(job, context=context)
+        self._leave(Leaving(self, job, context))
         return result
 
-    def _forget_if_cleared(self, context: "Context") -> None:
+    def _forget_if_cleared(self, context: "Context", job: "ContainerJob") -> None:
         """Remove what earlier tries left, if the task was cleared since: then it begins from the beginning.
 
         Clearing a task that runs is seen by its process, while that lives.
         """
         this = Round(context, retries=self.retries)
         if this.is_another:
-            self._remove(files=True)
+            self.engine.remove(job, files=True)
             context["task_state_store"].delete(_RESULT)
         this.note()
 
-    def _leave(
-        self, job: "ContainerJob", *, context: "Context", failed: bool = False, is_final: bool = True
-    ) -> None:
-        if self.keep == "always" or (failed and self.keep == "on_failure"):
-            self.engine.keep(job, suffix=f"try{context['ti'].try_number}")
-        # The files hold checkpoints: the next try goes on from them.
-        self._remove(files=is_final)
-
-    def _give_up(self, context: "Context") -> None:
-        self.record_failure(by_person=self._killed and is_ended_by_person(context))
-
-    def _is_retried(self, context: "Context", error: BaseException) -> bool:
-        return is_retried(context, error, policy=self.retry_policy, was_killed=self._killed)
-
-    def _remove(self, *, files: bool) -> None:
-        if self._started is not None:
-            self.engine.remove(self._started, files=files)
+    def _leave(self, leaving: Leaving) -> None:
+        """Let go of the containers: the result is taken."""
+        leaving.after_success()
 
 
 def _as_text(content: bytes, *, name: str | None) -> str:

@@ -42,7 +42,8 @@ class DockerJobOperator(ContainerOperator):
     result
         Name of the JSON file in ``/mlops/work`` that becomes the XCom; none if None.
     mlflow_run_id
-        A tracked run that CPU seconds and peak memory are recorded on; none if None.
+        A tracked run that CPU seconds and peak memory are recorded on; none if None. Both are lower bounds:
+        what is used after the last look, which is up to five seconds before the end, is not seen.
 
     Raises
     ------
@@ -142,7 +143,8 @@ class GpuDockerOperator(DockerJobOperator):
 
     The task takes one slot a GPU of the pool ``gpu``, which must exist, and at most all of them; it is queued
     where ``MLOPS_TRAINING_QUEUE`` says that workers with an engine listen. On one engine two containers never
-    get the same device: each claims its own, and gives it back when it ends.
+    get the same device: each claims its own, and gives it back when it ends. A worker that sees no driver
+    needs ``MLOPS_GPU_SLOTS`` for that.
 
     Parameters
     ----------
@@ -176,7 +178,9 @@ class GpuDockerOperator(DockerJobOperator):
         slots = gpus if isinstance(gpus, int) else len(gpus)
         return {**super().placement(arguments), "pool": GPU_POOL, "pool_slots": gpu_slots(slots)}
 
-    def follow_containers(self, context: "Context", *, ids: tuple[str, ...], since: str | None) -> "Ended":
+    def follow_containers(
+        self, context: "Context", *, ids: tuple[str, ...], since: str | None, deadline: float | None = None
+    ) -> "Ended":
         """Follow the containers, and watch the devices that they claim."""
         from mlops_core.training.probes import VisibleGpus
         from mlops_core.training.resources import ResourceMonitor
@@ -184,7 +188,7 @@ class GpuDockerOperator(DockerJobOperator):
         claims = [found.gpus for found in self.engine.managed() if found.id in ids]
         devices = sorted(frozenset().union(*claims))
         with ResourceMonitor(gpus=lambda: VisibleGpus(devices=devices)) as monitor:
-            ended = super().follow_containers(context, ids=ids, since=since)
+            ended = super().follow_containers(context, ids=ids, since=since, deadline=deadline)
         self._usage = monitor.usage
         return ended
 

@@ -7,7 +7,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.hooks.docker import connect_engine
 from airflow_mlops.operators.step import StepOperator
-from mlops_core.containers.labels import STACK
+from airflow_mlops.task_states import ENDED
+from mlops_core.containers.labels import DAG_ID, MAP_INDEX, RUN_ID, STACK, TASK_ID
 from mlops_core.errors import DockerUnavailableError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from mlops_core.containers.engine import ContainerEngine
     from mlops_core.containers.labels import ManagedContainer
-
-_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 class SweepContainersOperator(StepOperator):
@@ -60,16 +59,16 @@ class SweepContainersOperator(StepOperator):
 
         def is_alive(container: "ManagedContainer") -> bool:
             labels = container.labels
-            if "mlops.dag_id" not in labels or labels.get(STACK) != self.settings.stack_name:
+            if DAG_ID not in labels or labels.get(STACK) != self.settings.stack_name:
                 # Of no task, or of another Airflow's on the same engine: whoever started it ends it.
                 return True
-            run_id, task_id = labels["mlops.run_id"], labels["mlops.task_id"]
+            run_id, task_id = labels[RUN_ID], labels[TASK_ID]
             states = context["ti"].get_task_states(
-                dag_id=labels["mlops.dag_id"], task_ids=[task_id], run_ids=[run_id]
+                dag_id=labels[DAG_ID], task_ids=[task_id], run_ids=[run_id]
             )
-            map_index = labels.get("mlops.map_index", "-1")
+            map_index = labels.get(MAP_INDEX, "-1")
             name = task_id if map_index == "-1" else f"{task_id}_{map_index}"
             tasks = states.get(run_id, {})
-            return name in tasks and str(tasks[name]) not in _ENDED
+            return name in tasks and str(tasks[name]) not in ENDED
 
         return is_alive

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import RetryAction
 
+from airflow_mlops.task_states import SET_BY_PERSONS
 from mlops_core.errors import DeclarationError, RejectedError
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 _ROUND = "mlops_container_tries"
-_SET_BY_PERSONS = frozenset({"failed", "success", "skipped", "restarting", "removed"})
 
 log = logging.getLogger(__name__)
 
@@ -93,4 +93,4 @@ def is_ended_by_person(context: "Context") -> bool:
         log.warning("Airflow does not say why the task is ended: %s", error)
         return False
     tasks = states.get(task_instance.run_id, {}).values()
-    return not tasks or any(str(state) in _SET_BY_PERSONS for state in tasks)
+    return not tasks or any(str(state) in SET_BY_PERSONS for state in tasks)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_mlops.task_states import LET_GO
+
 if TYPE_CHECKING:
     from mlops_core.containers.follow import Line
-
-# A task that was cleared has no state until it is scheduled.
-_WAITED_FOR_BY_NOBODY = frozenset({"None", "failed", "success", "skipped", "upstream_failed", "removed"})
 
 
 class ContainerTrigger(BaseTrigger):
@@ -117,7 +116,7 @@ class ContainerTrigger(BaseTrigger):
             map_index=task_instance.map_index,
         )
         found = {str(state) for state in states.get(run_id, {}).values()}
-        return not found <= _WAITED_FOR_BY_NOBODY
+        return not found <= LET_GO
 
     def _remove(self) -> None:
         from mlops_core.containers.address import EngineAddress, connect

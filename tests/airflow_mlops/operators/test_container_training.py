@@ -24,6 +24,7 @@ from mlops_core.errors import (
     ContainerLostError,
     ContainerOutOfMemoryError,
     DeclarationError,
+    DockerUnavailableError,
 )
 from mlops_core.pipeline import HoldoutSplit
 from mlops_core.runners import Docker
@@ -190,8 +191,43 @@ def test_a_training_that_has_had_its_time_for_the_last_time_has_failed(
     assert run_of(job).info.status == "FAILED"
 
 
-def test_a_training_that_a_person_ends_is_killed(
+def test_a_training_whose_engine_stays_away_for_the_last_time_has_failed(
     train: Callable[..., None], job: TrainJob, context: Any
+) -> None:
+    def engine_is_away(_: TrainOperator) -> Ended:
+        raise DockerUnavailableError("no answer")
+
+    with pytest.raises(DockerUnavailableError):
+        train(engine_is_away)
+    assert run_of(job).info.status == "RUNNING"
+
+    context["ti"].try_number = 2
+    with pytest.raises(DockerUnavailableError):
+        train(engine_is_away)
+    assert run_of(job).info.status == "FAILED"
+
+
+def test_a_deferred_training_whose_engine_stays_away_for_the_last_time_has_failed(
+    job: TrainJob, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = operator_of(job, Docker(), monkeypatch)
+    monkeypatch.setitem(operator.__dict__, "engine", create_autospec(ContainerEngine, instance=True))
+    adopt_run(tracking_client(job.tracking_uri), job)
+    event = {"unavailable": "no answer", "ids": ["one"], "since": None}
+
+    with pytest.raises(DockerUnavailableError):
+        operator.execute_complete(context, event, ["one"])
+    assert run_of(job).info.status == "RUNNING"
+
+    context["ti"].try_number = 2
+    with pytest.raises(DockerUnavailableError):
+        operator.execute_complete(context, event, ["one"])
+    assert run_of(job).info.status == "FAILED"
+
+
+@pytest.mark.parametrize("removal", [None, ContainerError("the engine refused")])
+def test_a_training_that_a_person_ends_is_killed(
+    train: Callable[..., None], job: TrainJob, context: Any, removal: Exception | None
 ) -> None:
     def told_to_end(operator: TrainOperator) -> Ended:
         operator.on_kill()
@@ -199,7 +235,7 @@ def test_a_training_that_a_person_ends_is_killed(
 
     context["ti"].state = "failed"
     with pytest.raises(ContainerLostError):
-        train(told_to_end)
+        train(told_to_end, removal=removal)
 
     assert run_of(job).info.status == "KILLED"
 

@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import tarfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,19 +19,29 @@ from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferred
 from mlflow import MlflowClient
 from structlog.testing import capture_logs
 
+from airflow_mlops.operators import container
 from airflow_mlops.operators.container import ContainerOperator
 from airflow_mlops.operators.docker import DockerJobOperator, GpuDockerOperator
 from airflow_mlops.operators.step import effect_key
 from airflow_mlops.retries import RETRY_POLICY
 from airflow_mlops.triggers.container import ContainerTrigger
+from mlops_core.containers import create, gpus
 from mlops_core.containers import follow as following
 from mlops_core.containers.address import EngineAddress, connect
 from mlops_core.containers.connection import Connection
 from mlops_core.containers.ended import Ended, NodeEnd
 from mlops_core.containers.engine import ContainerEngine
+from mlops_core.containers.follow import Line, follow
 from mlops_core.containers.labels import ManagedContainer
-from mlops_core.containers.specification import WORK, ContainerSpec, container_name
-from mlops_core.errors import ContainerFailedError, ContainerLostError, DeclarationError, GpuMissingError
+from mlops_core.containers.specification import WORK, ContainerJob, ContainerSpec, container_name
+from mlops_core.errors import (
+    ContainerError,
+    ContainerFailedError,
+    ContainerLostError,
+    DeclarationError,
+    DockerUnavailableError,
+    GpuMissingError,
+)
 from mlops_core.operation import operation_key
 from mlops_core.training.probes import GpuReading, VisibleGpus
 
@@ -44,6 +56,8 @@ UNTIL_TOLD = (
     "import pathlib, time\nprint('waiting', flush=True)\n"
     "while not pathlib.Path('/mlops/work/told').exists(): time.sleep(0.05)\n"
 )
+
+SAY_MORE = f"{UNTIL_TOLD}print('told', flush=True)\n{WRITE}"
 
 STACK = "of the tests"
 
@@ -171,6 +185,48 @@ def test_a_container_that_runs_is_adopted_with_its_log(
     assert "waiting" in [line["event"] for line in log]
 
 
+class SeenError(Exception):
+    """A line that a test waited for was written."""
+
+
+@pytest.fixture
+def position(make: Any, context: dict[str, Any], engine: ContainerEngine, docker_engine: str) -> str:
+    """Start what ``SAY_MORE`` says, and note its first line as shown by an earlier try."""
+    ids = engine.start(make(SAY_MORE, result="r.json").container_job(context)).ids
+    shown: list[Line] = []
+
+    def show(line: Line) -> None:
+        shown.append(line)
+        raise SeenError
+
+    with pytest.raises(SeenError):
+        asyncio.run(follow(EngineAddress(url=docker_engine), ids, on_line=show))
+    assert shown[0].text == "waiting"
+    context["task_state_store"].set("mlops_container", {"ids": list(ids), "since": shown[0].timestamp})
+    return shown[0].timestamp
+
+
+@pytest.mark.usefixtures("_told_when_followed")
+def test_the_log_goes_on_where_an_earlier_try_has_left_it(
+    make: Any, context: dict[str, Any], position: str
+) -> None:
+    with capture_logs() as log:
+        make(SAY_MORE, result="r.json").step(context)
+
+    lines = [line["event"] for line in log]
+    assert "told" in lines
+    assert "waiting" not in lines
+    assert context["task_state_store"]["mlops_container"]["since"] >= position
+
+
+def test_the_triggerer_is_told_where_an_earlier_try_has_left_the_log(
+    make: Any, context: dict[str, Any], position: str
+) -> None:
+    trigger = deferred(make(SAY_MORE, result="r.json", deferrable=True), context)
+
+    assert trigger.since == position
+
+
 def test_a_result_that_was_taken_before_the_worker_died_is_not_made_again(
     make: Any, context: dict[str, Any], engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +252,30 @@ def test_a_cleared_task_runs_again(make: Any, context: dict[str, Any]) -> None:
     context["ti"].max_tries += 1
 
     assert make(WRITE, result="r.json").step(context)["token"] != first
+
+
+@pytest.mark.parametrize(
+    "refusal", [ContainerError("the device is busy"), DockerUnavailableError("no answer")]
+)
+def test_containers_that_cannot_be_removed_do_not_undo_a_result_that_was_taken(
+    make: Any,
+    context: dict[str, Any],
+    engine: ContainerEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: Exception,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise refusal
+
+    with monkeypatch.context() as patch, capture_logs() as log:
+        patch.setattr(ContainerEngine, "remove", refuse)
+        answers = [make(WRITE, result="r.json").step(context) for _ in range(2)]
+
+    assert answers[0] == answers[1]
+    warnings = [line["event"] for line in log if line["log_level"] == "warning"]
+    assert warnings == [
+        f"{found.job_name} is not removed: {refusal}" for found in of_test(engine, context) * 2
+    ]
 
 
 def test_an_exit_code_is_told_with_the_last_lines(
@@ -278,6 +358,48 @@ def test_a_task_that_has_had_its_time_takes_its_container_along(
     assert of_test(engine, context) == []
 
 
+def test_a_time_that_is_up_ends_the_task_though_the_alarm_is_lost(
+    make: Any, context: dict[str, Any], engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "_ALARM_SECONDS", 0.1)
+
+    # No alarm rings here: what asyncio makes of it is not for a test to aim at.
+    with pytest.raises(AirflowTaskTimeout, match="did not end in its time"):
+        make(WAIT, execution_timeout=timedelta(seconds=0.1)).step(context)
+
+    assert of_test(engine, context) == []
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(None, None), (timedelta(seconds=60), 1061.0)])
+def test_a_try_has_its_time_from_its_own_beginning(
+    make: Any,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: timedelta | None,
+    deadline: float | None,
+) -> None:
+    clock = create_autospec(time)
+    clock.time.return_value = 1000.0
+    monkeypatch.setattr(container, "time", clock)
+    operator = make(WRITE, result="r.json", execution_timeout=timeout)
+    declare, follow = operator.container_job, following.follow
+    deadlines = []
+
+    def declare_slowly(asked: Any) -> ContainerJob:
+        clock.time.return_value += 30
+        return declare(asked)
+
+    async def note_and_follow(*arguments: Any, deadline: float | None, **options: Any) -> Ended:
+        deadlines.append(deadline)
+        return await follow(*arguments, **options)
+
+    monkeypatch.setitem(operator.__dict__, "container_job", declare_slowly)
+    monkeypatch.setattr(following, "follow", note_and_follow)
+
+    assert operator.step(context)["answer"] == 42
+    assert deadlines == [deadline]
+
+
 def deferred(operator: DockerJobOperator, context: dict[str, Any]) -> ContainerTrigger:
     """Run an operator until it defers; return the trigger as the triggerer makes it anew."""
     with pytest.raises(TaskDeferred) as caught:
@@ -323,6 +445,18 @@ def test_the_event_of_an_earlier_trigger_does_not_end_the_try_that_waits_now(
     assert [found.state for found in of_test(engine, context)] == ["running"]
 
 
+@pytest.mark.parametrize("state", ["failed", "success", "restarting"])
+def test_a_task_that_a_person_ends_before_it_defers_takes_its_container_along(
+    make: Any, context: dict[str, Any], engine: ContainerEngine, state: str
+) -> None:
+    context["ti"].state = state
+
+    with pytest.raises(ContainerLostError):
+        make(WAIT, deferrable=True).step(context)
+
+    assert of_test(engine, context) == []
+
+
 def test_ending_a_deferred_task_by_hand_removes_its_container(
     make: Any, context: dict[str, Any], engine: ContainerEngine
 ) -> None:
@@ -344,6 +478,25 @@ def test_a_gpu_where_there_is_none_fails_at_once_and_leaves_nothing(
         operator.step(context)
 
     assert of_test(engine, context) == []
+
+
+def test_a_worker_without_a_driver_leases_as_many_gpus_as_the_pool_has_slots(
+    context: dict[str, Any],
+    engine: ContainerEngine,
+    docker_engine: str,
+    python_image: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLOPS_GPU_SLOTS", "2")
+    monkeypatch.setattr(gpus, "visible_gpus", lambda: ())
+    # The engine has no such devices: only the claims are real.
+    monkeypatch.setattr(create, "_device_requests", lambda _spec, **_: [])
+    spec = ContainerSpec(image=python_image, command=("python3", "-c", WAIT), memory_mb=128)
+    operator = GpuDockerOperator(task_id="task", container=spec, docker_url=docker_engine, deferrable=True)
+
+    deferred(operator, context)
+
+    assert [found.gpus for found in of_test(engine, context)] == [{"0"}]
 
 
 def test_without_a_gpu_the_cpu_does_where_that_is_allowed(

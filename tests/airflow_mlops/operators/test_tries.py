@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_mlops.operators.tries import Round
+from airflow_mlops.operators.tries import Round, is_ended_by_person
 
 
 class Store(dict[str, Any]):
@@ -70,3 +70,22 @@ def test_what_earlier_versions_noted_is_understood(store: Store, noted: int, *, 
 
     assert look(store, max_tries=2, retries=2) is is_another
     assert not look(store, max_tries=2, retries=2)
+
+
+@pytest.mark.parametrize(
+    ("states", "is_ended"),
+    [
+        *(({"task": state}, True) for state in ("failed", "success", "skipped", "restarting", "removed")),
+        *(({"task": state}, False) for state in ("running", "queued", "deferred", "up_for_retry", None)),
+        # It was deleted.
+        ({}, True),
+    ],
+)
+def test_a_running_task_is_ended_where_a_person_has_marked_cleared_or_deleted_it(
+    states: dict[str, Any], *, is_ended: bool
+) -> None:
+    task_instance = SimpleNamespace(
+        dag_id="dag", run_id="run", task_id="task", map_index=-1, get_task_states=lambda **_: {"run": states}
+    )
+
+    assert is_ended_by_person({"ti": task_instance}) is is_ended  # type: ignore[typeddict-item]

@@ -1,17 +1,21 @@
 """Following containers on a real engine, also through a socket that is cut."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import create_autospec
 
 import docker
 import pytest
 
 from engine_proxy import EngineProxy
+from mlops_core.containers.connection import LOST, Connection
 from mlops_core.containers.engine import ContainerEngine, EngineAddress
 from mlops_core.containers.follow import Ended, Line, follow
+from mlops_core.containers.node import look_pauses
 from mlops_core.containers.outcome import raise_for_end
 from mlops_core.containers.specification import ContainerJob
 from mlops_core.errors import (
@@ -107,6 +111,35 @@ def test_usage_is_measured_while_it_runs(
     assert 60 <= ended.usage()["peak_memory_mb"] <= 128
     assert ended.usage()["cpu_seconds"] > 0.5
     assert ended.nodes[0].memory_limit_mb == 128
+
+
+def test_usage_of_a_container_that_ends_soon_is_looked_at_more_than_once(
+    engine: ContainerEngine,
+    client: docker.APIClient,
+    address: EngineAddress,
+    make_job: MakeJob,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = engine.start(make_job(SLEEP)).ids
+    ask = Connection.stats
+    looks: list[dict[str, Any]] = []
+
+    async def ask_and_end(connection: Connection, container: str) -> dict[str, Any]:
+        looks.append(await ask(connection, container))
+        if len(looks) == 3:
+            client.kill(container)
+        return looks[-1]
+
+    monkeypatch.setattr(Connection, "stats", ask_and_end)
+
+    ended = asyncio.run(follow(address, ids, on_line=lambda _: None, usage_seconds=1e6))
+
+    assert ended.usage()["cpu_seconds"] == looks[2]["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+
+
+def test_usage_is_looked_at_ever_less_often_and_never_more_than_asked() -> None:
+    assert list(itertools.islice(look_pauses(longest=1.0), 6)) == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    assert list(itertools.islice(look_pauses(longest=0.05), 2)) == [0.05, 0.05]
 
 
 def test_lines_of_an_earlier_follower_are_not_shown_again(
@@ -207,6 +240,75 @@ def test_deadline_ends_following_and_not_the_container(
         raise_for_end(ended, job_name="a job")
 
 
+def test_container_that_ended_while_nobody_followed_it_has_not_timed_out(
+    address: EngineAddress, make_job: MakeJob, run_job: RunJob, engine: ContainerEngine
+) -> None:
+    good, bad = make_job("print('done')"), make_job("print('broken'); raise SystemExit(7)")
+    ids = {job.name: engine.start(job).ids for job in (good, bad)}
+    run_job(good)
+    shown: list[str] = []
+
+    def show(line: Line) -> None:
+        shown.append(line.text)
+
+    asyncio.run(follow(address, ids[bad.name], on_line=lambda _: None))
+    ended = {
+        name: asyncio.run(follow(address, containers, on_line=show, deadline=0.0))
+        for name, containers in ids.items()
+    }
+
+    raise_for_end(ended[good.name], job_name="a job")
+    with pytest.raises(ContainerFailedError, match="exit code 7"):
+        raise_for_end(ended[bad.name], job_name="a job")
+    assert shown == ["done", "broken"]
+
+
+def test_container_that_still_runs_beyond_its_deadline_has_timed_out_and_says_what_it_wrote(
+    address: EngineAddress, make_job: MakeJob, engine: ContainerEngine
+) -> None:
+    job = make_job(SAY_AND_SLEEP)
+    ids = engine.start(job).ids
+    since: list[str] = []
+    with pytest.raises(RuntimeError):
+        asyncio.run(follow(address, ids, on_line=_note_and_leave(since)))
+
+    ended = asyncio.run(follow(address, ids, on_line=lambda _: None, since=since[0], deadline=0.0))
+
+    assert ended.nodes[0].exit_code is None
+    with pytest.raises(ContainerTimeoutError, match="its last lines:\nhere"):
+        raise_for_end(ended, job_name="a job")
+
+
+def test_end_that_came_while_the_engine_was_away_counts_beyond_the_deadline(
+    engine: ContainerEngine,
+    make_job: MakeJob,
+    run_job: RunJob,
+    proxy: EngineProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = make_job()
+    ids = engine.start(job).ids
+    run_job(job)
+    proxy.stop()
+    inspect = Connection.inspect
+    lost: list[Exception] = []
+
+    async def inspect_and_return(connection: Connection, container: str) -> dict[str, Any]:
+        try:
+            return await inspect(connection, container)
+        except LOST as error:
+            lost.append(error)
+            proxy.start()
+            raise
+
+    monkeypatch.setattr(Connection, "inspect", inspect_and_return)
+
+    ended = asyncio.run(follow(EngineAddress(url=proxy.url), ids, on_line=lambda _: None, deadline=0.0))
+
+    assert ended.is_success
+    assert len(lost) == 1
+
+
 def test_first_failed_node_ends_the_others_time(
     engine: ContainerEngine, address: EngineAddress, make_job: MakeJob
 ) -> None:
@@ -222,6 +324,21 @@ def test_first_failed_node_ends_the_others_time(
         raise_for_end(ended, job_name="a job")
 
 
+def test_node_that_failed_before_the_deadline_is_why_the_job_failed(
+    engine: ContainerEngine, address: EngineAddress, make_job: MakeJob
+) -> None:
+    program = (
+        "import socket, time\nif socket.gethostname().endswith('-1'): raise SystemExit(5)\ntime.sleep(300)"
+    )
+    ids = engine.start(make_job(program, nodes=2)).ids
+    asyncio.run(follow(address, ids, on_line=lambda _: None, grace_seconds=0.0))
+
+    ended = asyncio.run(follow(address, ids, on_line=lambda _: None, deadline=0.0))
+
+    with pytest.raises(ContainerFailedError, match=r"a job \(node 1\) ended with exit code 5"):
+        raise_for_end(ended, job_name="a job")
+
+
 def test_error_in_showing_a_line_is_raised(
     engine: ContainerEngine, address: EngineAddress, make_job: MakeJob
 ) -> None:
@@ -232,3 +349,13 @@ def test_error_in_showing_a_line_is_raised(
 
     with pytest.raises(RuntimeError, match="here"):
         asyncio.run(follow(address, ids, on_line=fail))
+
+
+def _note_and_leave(since: list[str]) -> Callable[[Line], None]:
+    """Show one line, and follow no further."""
+
+    def show(line: Line) -> None:
+        since.append(line.timestamp)
+        raise RuntimeError(line.text)
+
+    return show

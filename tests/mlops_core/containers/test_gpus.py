@@ -44,6 +44,16 @@ def test_nothing_is_leased_where_no_gpu_is_asked_for_or_none_can_be_seen() -> No
     assert choose_devices(job(device_ids=("0",)), visible=(), taken=()) == (("0",),)
 
 
+def test_devices_that_nobody_sees_are_leased_by_their_number_beginning_with_the_first() -> None:
+    assert choose_devices(job(count=2), visible=(), slots=4, taken={"1"}) == (("0", "2"),)
+    assert choose_devices(job(device_ids=("1",)), visible=(), slots=2, taken=()) == (("1",),)
+    assert choose_devices(job(count=1), visible=UUIDS, slots=1, taken={"GPU-a", "GPU-b"}) == (("GPU-c",),)
+    with pytest.raises(GpusBusyError, match=r"asks for 1 of the GPUs 0, 1 and others hold 0, 1"):
+        choose_devices(job(count=1), visible=(), slots=2, taken={"0", "1"})
+    with pytest.raises(GpuMissingError, match="there are 2: 0, 1"):
+        choose_devices(job(count=3), visible=(), slots=2, taken=())
+
+
 def test_more_than_there_are_is_missing_and_more_than_are_free_is_busy() -> None:
     with pytest.raises(GpuMissingError, match=r"asks for 4 GPUs .2 nodes of 2. and there are 3"):
         choose_devices(job(count=2, nodes=2), visible=UUIDS, taken=())
@@ -83,13 +93,33 @@ def test_gpus_are_named_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.integration
+def test_without_driver_and_slots_a_container_on_gpus_is_started_with_a_warning(
+    engine: ContainerEngine,
+    make_job: Callable[..., ContainerJob],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(gpus, "visible_gpus", lambda: ())
+    monkeypatch.setattr(create, "_device_requests", lambda _spec, **_: [])
+
+    engine.start(make_job(spec={"gpus": Gpus(count=1)}))
+
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "two containers may share one; set MLOPS_GPU_SLOTS" in warning
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("visible", "slots", "leased"), [(UUIDS[:2], 0, UUIDS[:2]), ((), 2, ("0", "1"))])
 def test_of_many_who_ask_at_once_no_two_get_the_same_device(
     address: EngineAddress,
     engine: ContainerEngine,
     make_job: Callable[..., ContainerJob],
     monkeypatch: pytest.MonkeyPatch,
+    visible: tuple[str, ...],
+    slots: int,
+    leased: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(gpus, "visible_gpus", lambda: UUIDS[:2])
+    monkeypatch.setattr(gpus, "visible_gpus", lambda: visible)
     monkeypatch.setattr(gpus, "LEASE_TRIES", 15)
     monkeypatch.setattr(gpus, "_LONGEST_PAUSE_SECONDS", 0.5)
     # The engine has no such devices: only the claims are real.
@@ -98,7 +128,7 @@ def test_of_many_who_ask_at_once_no_two_get_the_same_device(
     together = Barrier(len(jobs))
 
     def start(one: ContainerJob) -> str:
-        with ContainerEngine(connect(address)) as own:
+        with ContainerEngine(connect(address), gpu_slots=slots) as own:
             together.wait(60)
             try:
                 return own.start(one).how
@@ -111,4 +141,4 @@ def test_of_many_who_ask_at_once_no_two_get_the_same_device(
     names = {one.name for one in jobs}
     held = [found.gpus for found in engine.managed() if found.job_name in names]
     assert outcomes == ["busy", "busy", "created", "created"]
-    assert sorted(device for devices in held for device in devices) == ["GPU-a", "GPU-b"]
+    assert sorted(device for devices in held for device in devices) == list(leased)
