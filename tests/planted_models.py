@@ -1,4 +1,4 @@
-"""A model and twenty ways of spoiling it, each of which one gate must find."""
+"""A model and ways of spoiling it, each of which one gate must find."""
 
 from typing import Any
 
@@ -96,6 +96,12 @@ def refuse(evidence: dict[str, Any]) -> dict[str, Any]:
     """Say no, as a gate of one's own may."""
     rows = evidence["holdout_rows"]
     return {"passed": False, "value": rows, "bound": rows + 1, "reason": "one row too few"}
+
+
+def agree(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Say yes, as a gate of one's own may."""
+    rows = evidence["holdout_rows"]
+    return {"passed": True, "value": rows, "bound": rows, "reason": "rows enough"}
 
 
 def answer_yes_without_a_word(evidence: dict[str, Any]) -> Any:  # noqa: ARG001  it looks at nothing

@@ -40,6 +40,7 @@ def problems_of(pipeline: "Pipeline") -> Iterator[str]:
     """Return what is wrong across the fields of a declaration."""
     yield from _candidate_problems(pipeline)
     yield from _gate_problems(pipeline)
+    yield from _ranking_problems(pipeline)
     yield from _comparison_problems(pipeline)
     yield from _examination_problems(pipeline)
     yield from _risk_problems(pipeline)
@@ -95,6 +96,19 @@ def _gate_problems(pipeline: "Pipeline") -> Iterator[str]:
         yield from problems
         if not problems and isinstance(gate, AbsoluteGate | SliceGate):
             yield from _bound_problems(gate, find_metric(gate.metric), place=place, gates=pipeline.gates)
+
+
+def _ranking_problems(pipeline: "Pipeline") -> Iterator[str]:
+    ranking = (gate for gate in pipeline.gates if isinstance(gate, AbsoluteGate | ChampionGate))
+    gate = next(ranking, None)
+    if gate is None or any(_metric_problems(pipeline, gate.metric, place="")):
+        return
+    if find_metric(gate.metric).grows_with_noise:
+        yield (
+            f"gates.{pipeline.gates.index(gate)}.metric: the metric of the first absolute or champion gate is"
+            f" watched on windows of every size, and fewer rows alone make {gate.metric} worse; put a gate on"
+            " another metric before it, for example brier_score"
+        )
 
 
 def _bound_problems(

@@ -157,6 +157,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"gates": [{**AUC, "metric": "r2"}]},
         "gates.0.metric: 'r2' does not judge binary_classification; use accuracy, ",
     ),
+    "candidates ranked by what depends on the number of rows": (
+        {"gates": [{"kind": "absolute", "metric": "expected_calibration_error", "maximum": 0.1}]},
+        "gates.0.metric: the metric of the first absolute or champion gate is watched on windows",
+    ),
     "a bound outside the metric's range": (
         {"gates": [AUC, {**AUC, "minimum": 70}]},
         "gates.1.minimum: roc_auc lies in [0, 1] (got 70.0)",

@@ -7,7 +7,8 @@ see the same resamples, so that their differences are paired.
 References
 ----------
 Efron (1979), "Bootstrap methods: another look at the jackknife", section 2. Percentile intervals:
-Efron (1981), "Nonparametric standard errors and confidence intervals", section 4.
+Efron (1981), "Nonparametric standard errors and confidence intervals", section 4. What resampling adds to a
+statistic: Efron and Tibshirani (1993), "An introduction to the bootstrap", section 10.2.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -176,6 +177,25 @@ def interval(replicates: np.ndarray, *, confidence: float) -> tuple[float, float
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(replicates, [tail, 1 - tail])
     return float(lower), float(upper)
+
+
+def score_interval(
+    metric: Metric, *, value: float, replicates: np.ndarray, confidence: float
+) -> tuple[float, float]:
+    """Return the interval of a metric's value from its bootstrap values, inside the metric's range.
+
+    A metric that grows with noise grows a second time by resampling: its replicates are moved back by that.
+
+    Raises
+    ------
+    EvaluationError
+        If any replicate is not finite.
+    """
+    lower, upper = interval(replicates, confidence=confidence)
+    if not metric.grows_with_noise:
+        return lower, upper
+    added = float(replicates.mean()) - value
+    return max(metric.lower, lower - added), min(metric.upper, upper - added)
 
 
 def improvements(

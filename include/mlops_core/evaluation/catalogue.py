@@ -37,6 +37,9 @@ class Metric:
     weighted
         The values under many row weights at once, shape (resamples,), NaN where undefined. Without it the
         bootstrap repeats rows and calls ``compute``, which is right for every metric, and slow.
+    grows_with_noise
+        Whether fewer rows give another value for the same model, as a sum of absolute gaps does. Its interval
+        is moved back by what resampling adds, and it neither ranks candidates nor is watched.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Metric:
     greater_is_better: bool
     compute: "Callable[[Outcome], float]"
     weighted: "Callable[[WeightedRows], np.ndarray] | None" = None
+    grows_with_noise: bool = False
 
     @property
     def range(self) -> str:
@@ -84,6 +88,7 @@ def metric(
     upper: float,
     greater_is_better: bool,
     weighted: "Callable[[WeightedRows], np.ndarray] | None" = None,
+    grows_with_noise: bool = False,
 ) -> "Callable[[Callable[[Outcome], float]], Callable[[Outcome], float]]":
     """Register the decorated function as the metric of its own name.
 
@@ -97,6 +102,8 @@ def metric(
         Which way a gate looks.
     weighted
         Its fast form for the bootstrap; it may be left out.
+    grows_with_noise
+        Whether fewer rows give another value for the same model.
 
     Raises
     ------
@@ -122,6 +129,7 @@ def metric(
             greater_is_better=greater_is_better,
             compute=compute,
             weighted=weighted,
+            grows_with_noise=grows_with_noise,
         )
         return compute
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlops_core.errors import EvaluationError
-from mlops_core.evaluation.bootstrap import improvements, interval, resample
+from mlops_core.evaluation.bootstrap import improvements, interval, resample, score_interval
 from mlops_core.evaluation.catalogue import Metric, Task, find_metric, metrics_for
 from mlops_core.evaluation.holdout import HeldOutRows
 from mlops_core.evaluation.outcome import Outcome
@@ -154,5 +154,5 @@ def _score(metric: Metric, outcome: Outcome, *, replicates: np.ndarray, confiden
         raise EvaluationError(f"its value is {value}, which is no finite number")
     if not metric.holds(value):
         raise EvaluationError(f"its value {value:g} lies outside the range {metric.range}")
-    lower, upper = interval(replicates, confidence=confidence)
+    lower, upper = score_interval(metric, value=value, replicates=replicates, confidence=confidence)
     return Score(metric=metric.name, value=value, lower=lower, upper=upper)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from mlops_core.data.labels import Labels
 from mlops_core.errors import EvaluationError
-from mlops_core.evaluation.bootstrap import interval, resample
+from mlops_core.evaluation.bootstrap import resample, score_interval
 from mlops_core.evaluation.outcome import Outcome
 from mlops_core.evaluation.report import Score
 from mlops_core.models.loaded import Predictions
@@ -130,5 +130,7 @@ def _score(pipeline: Pipeline, frame: pd.DataFrame, *, truth: pd.Series, profile
     if not math.isfinite(value) or not metric.holds(value):
         raise EvaluationError(f"its value {value:g} lies outside the range {metric.range}")
     replicates = resample([outcome], metrics=[metric], resamples=policy.resamples, seed=pipeline.seed)[0]
-    lower, upper = interval(replicates[metric.name], confidence=policy.confidence)
+    lower, upper = score_interval(
+        metric, value=value, replicates=replicates[metric.name], confidence=policy.confidence
+    )
     return Score(metric=metric.name, value=value, lower=lower, upper=upper)

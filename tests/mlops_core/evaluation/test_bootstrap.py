@@ -10,7 +10,7 @@ import sklearn.metrics as judged
 from evaluation_examples import BINARY, MULTICLASS, REGRESSION, binary_outcome, random_outcome
 from mlops_core.errors import EmptySampleError, EvaluationError
 from mlops_core.evaluation import bootstrap
-from mlops_core.evaluation.bootstrap import WeightedRows, improvements, interval, resample
+from mlops_core.evaluation.bootstrap import WeightedRows, improvements, interval, resample, score_interval
 from mlops_core.evaluation.catalogue import Task, find_metric, metrics_for
 from mlops_core.evaluation.outcome import Outcome
 
@@ -186,6 +186,22 @@ def test_an_interval_of_a_metric_that_some_resamples_leave_undefined_is_refused(
 
     with pytest.raises(EvaluationError, match=r"undefined in \d+ of 100 bootstrap resamples"):
         interval(values["roc_auc"], confidence=0.95)
+
+
+def test_the_interval_of_a_calibration_error_is_around_it_and_not_above() -> None:
+    metric = find_metric("expected_calibration_error")
+    uncorrected = inside = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        scores = generator.uniform(size=200)
+        outcome = binary_outcome((generator.uniform(size=200) < scores).astype(int), scores)
+        value = metric.compute(outcome)
+        replicates = resample([outcome], metrics=[metric], resamples=200, seed=seed)[0][metric.name]
+        lower, upper = score_interval(metric, value=value, replicates=replicates, confidence=0.95)
+        inside += 0 <= lower <= value <= upper <= 1
+        uncorrected += interval(replicates, confidence=0.95)[0] <= value
+    assert inside == 40
+    assert uncorrected < 40, "resampling alone would have done"
 
 
 def test_models_scored_on_different_numbers_of_rows_are_not_compared() -> None:

@@ -131,11 +131,13 @@ def _weighted_expected_calibration_error(rows: "WeightedRows") -> "np.ndarray":
     upper=1,
     greater_is_better=False,
     weighted=_weighted_expected_calibration_error,
+    grows_with_noise=True,
 )
 def expected_calibration_error(outcome: "Outcome") -> float:
     """Gap between what was said and what was observed, over ten bins of equal width, weighted by rows.
 
-    Binary: of the positive class's probability. Multiclass: of the predicted class's probability.
+    Binary: of the positive class's probability. Multiclass: of the predicted class's probability. Gaps that
+    are only noise count too, so fewer rows give a larger value.
 
     References
     ----------
