@@ -16,7 +16,7 @@ REQUIRED_GATES: dict[Risk, frozenset[str]] = {
     "medium": frozenset({"champion", "leakage", "skew"}),
     "high": frozenset({"champion", "leakage", "skew", "slice", "fairness", "calibration", "robustness"}),
 }
-"""Kinds of gates that a pipeline of each risk must declare; calibration of classifiers alone."""
+"""Kinds of gates that a pipeline of each risk must declare; calibration and fairness of classifiers alone."""
 
 
 _TAIL_RESAMPLES = 10
@@ -153,6 +153,9 @@ class EvaluationPolicy(Declaration):
 
 APPROVE, REJECT = "Approve", "Reject"
 """What an approval offers to answer, in the words of Airflow's pages and API."""
+
+SHORTEST_REASON, LONGEST_REASON = 3, 500
+"""Characters of the reason that a person gives for a decision, without the blanks around it."""
 
 Approver = Annotated[str, StringConstraints(min_length=1, max_length=250)]
 

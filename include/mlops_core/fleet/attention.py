@@ -35,7 +35,12 @@ def attention_of(standing: Standing, *, now: datetime) -> tuple[Attention, ...]:
 def _approval(standing: Standing) -> Iterator[Attention]:
     request = standing.request
     if request is not None:
-        yield Attention(severity="act", message=f"Version {request.version} waits for approval")
+        # The ledger does not see that a task ends without an answer that counts.
+        yield Attention(
+            severity="act",
+            message=f"Version {request.version} waits for approval until {request.expires_at:%Y-%m-%d %H:%M} "
+            f"UTC; if the task {request.task_id} of {request.dag_id} has ended, clear it to ask again",
+        )
 
 
 def _production(standing: Standing, *, now: datetime) -> Iterator[Attention]:

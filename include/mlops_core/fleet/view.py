@@ -10,8 +10,7 @@ from mlops_core.fleet.evidence import Evidence, ReadReport, read_evidence
 from mlops_core.fleet.timeline import Moment, timeline
 from mlops_core.fleet.versions import VersionLine, version_lines
 from mlops_core.registry.records import ApprovalRequest, EvaluationRecord
-from mlops_core.registry.stack import roll_back_target
-from mlops_core.registry.standing import Standing, standings
+from mlops_core.registry.standing import Standing, roll_back_target, standings
 
 if TYPE_CHECKING:
     from mlops_core.registry.ledger import Ledger
@@ -66,7 +65,7 @@ def read_model(
         standing=standing,
         attention=attention_of(standing, now=now),
         evidence=None if judged is None else read_evidence(judged, read=read),
-        roll_back_to=roll_back_target(history, retired={retired.version for retired in retirements}),
+        roll_back_to=roll_back_target(ledger, model),
         windows=_windows(ledger, model),
         versions=version_lines(
             ledger.versions(model),

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mlops_core.errors import ApprovalMissingError
 from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.policies import LONGEST_REASON, SHORTEST_REASON
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import Approval, VersionRecord
 
@@ -40,6 +42,8 @@ def record_answer(
 ) -> Approval:
     """Record an answer for exactly this version, evidence and generation.
 
+    A rejection counts whatever its reason is; one that is too long is shortened.
+
     Parameters
     ----------
     report
@@ -52,10 +56,27 @@ def record_answer(
     Raises
     ------
     ApprovalMissingError
-        If the person may not answer, or approves other evidence. Nothing is recorded.
+        If the person may not answer, approves other evidence, or approves without a reason of a length that
+        is allowed. Nothing is recorded.
     PromotionConflictError
         If the champion has moved since the version was judged.
     """
+    _require_valid(answer, report=report, approvers=approvers, requester=requester)
+    decide = ledger.approve if answer.approves else ledger.reject
+    return decide(
+        record.model,
+        version=record.version,
+        expected_generation=report.generation,
+        evidence_digest=report.digest(),
+        actor=answer.user_name,
+        reason=_shortened(answer.reason.strip()) or "no reason given",
+        operation_key=operation_key,
+    )
+
+
+def _require_valid(
+    answer: PersonsAnswer, *, report: EvaluationReport, approvers: Collection[str], requester: str | None
+) -> None:
     names = {answer.user_id, answer.user_name}
     if approvers and not names & set(approvers):
         raise ApprovalMissingError(
@@ -72,27 +93,34 @@ def record_answer(
             f"the approval of {answer.user_name} is void: it names the evidence {answer.evidence!r}, "
             f"and the version stands on {report.digest()!r}; clear this task to ask again"
         )
-    decide = ledger.approve if answer.approves else ledger.reject
-    return decide(
-        record.model,
-        version=record.version,
-        expected_generation=report.generation,
-        evidence_digest=report.digest(),
-        actor=answer.user_name,
-        reason=answer.reason.strip() or "no reason given",
-        operation_key=operation_key,
-    )
+    length = len(answer.reason.strip())
+    if answer.approves and not SHORTEST_REASON <= length <= LONGEST_REASON:
+        raise ApprovalMissingError(
+            f"the approval of {answer.user_name} is void: its reason has {length} characters, and needs "
+            f"{SHORTEST_REASON} to {LONGEST_REASON}; clear this task to ask again"
+        )
+
+
+def _shortened(reason: str) -> str:
+    if len(reason) <= LONGEST_REASON:
+        return reason
+    return f"{reason[:LONGEST_REASON]} (shortened: it had {len(reason)} characters)"
 
 
 def record_silence(
-    record: VersionRecord, *, report: EvaluationReport, waited: str, ledger: Ledger, operation_key: str
+    record: VersionRecord,
+    *,
+    report: EvaluationReport,
+    waited: timedelta,
+    ledger: Ledger,
+    operation_key: str,
 ) -> Approval:
     """Record that nobody answered in time, which is a no.
 
     Parameters
     ----------
     waited
-        How long, in words.
+        How long.
     """
     return ledger.reject(
         record.model,
@@ -100,9 +128,22 @@ def record_silence(
         expected_generation=report.generation,
         evidence_digest=report.digest(),
         actor=_NOBODY,
-        reason=f"no answer within {waited}",
+        reason=f"no answer within {_in_words(waited)}",
         operation_key=operation_key,
     )
+
+
+def _in_words(waited: timedelta) -> str:
+    """Say a time in the largest unit that it is a whole number of, down to minutes."""
+    for unit, seconds in (("day", 86400), ("hour", 3600)):
+        count, rest = divmod(waited.total_seconds(), seconds)
+        if count and not rest:
+            return _counted(count, unit)
+    return _counted(waited.total_seconds() / 60, "minute")
+
+
+def _counted(count: float, unit: str) -> str:
+    return f"{count:g} {unit}" + ("" if count == 1 else "s")
 
 
 def require_yes(answered: Approval) -> Approval:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     IntegrityError,
     InterfaceError,
     NoSuchModuleError,
@@ -20,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from mlops_core.errors import DeclarationError, LedgerUnavailableError
+from mlops_core.errors import CorruptedDataError, DeclarationError, LedgerUnavailableError
 from mlops_core.registry.upgrade import BEGIN, BUSY_TIMEOUT_S, bring_up_to_date
 
 _T = TypeVar("_T")
@@ -47,7 +48,8 @@ class Database:
         """
         if _is_sqlite(self._url) and not Path(str(self._url.database)).is_file():
             raise LedgerUnavailableError(
-                f"there is no ledger at {self._url.database}; MLOPS_LEDGER_URL, or MLOPS_HOME, names another"
+                f"there is no ledger at {self._url.database}; MLOPS_LEDGER_URL or MLOPS_HOME names another, "
+                "and `mlops up` makes a new one"
             )
 
     @contextmanager
@@ -98,9 +100,21 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeoutError, OSError) as error:
             # The tables may be gone with the file, or the server with its connections: begin anew next time.
             self.close()
-            place = self._url.render_as_string(hide_password=True)
             reason = getattr(error, "orig", None) or error
-            raise LedgerUnavailableError(f"the ledger at {place} did not answer: {reason}") from error
+            raise LedgerUnavailableError(f"the ledger at {self._place} did not answer: {reason}") from error
+        except DatabaseError as error:
+            # SQLite tells of a damaged file by the class that the others derive from, and by no other.
+            if type(error) is not DatabaseError:
+                raise
+            self.close()
+            raise CorruptedDataError(
+                f"the ledger at {self._place} is damaged: {error.orig}. Restore a backup of it, then compare "
+                "it with what was noted elsewhere: `mlops audit verify`"
+            ) from error
+
+    @property
+    def _place(self) -> str:
+        return self._url.render_as_string(hide_password=True)
 
 
 def _check(text: str) -> URL:

@@ -53,6 +53,8 @@ class Ledger(Decided, Remembered):
         used, is given for something else.
     LedgerUnavailableError
         From any method, when the database does not answer.
+    CorruptedDataError
+        From any method, when the SQLite file is damaged.
     """
 
     def state(self, model: str) -> LedgerState:

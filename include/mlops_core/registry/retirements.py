@@ -96,7 +96,12 @@ def obstacles(session: Session, model: str, version: int, *, now: datetime) -> I
         yield "the model server serves it; deploy the version in production first"
     for request in open_requests(session, model, now=now):
         if request.version == version:
-            yield f"its approval is asked for by {request.dag_id} {request.run_id}; answer that first"
+            # The ledger does not see that a task ends without an answer that counts.
+            yield (
+                f"its approval is asked for by {request.dag_id} {request.run_id}; answer that first. If the "
+                f"task {request.task_id} of that run has ended, clear it to be asked again, or wait until "
+                f"{request.expires_at.isoformat()}"
+            )
 
 
 def _document(row: RetirementRow) -> Retirement:

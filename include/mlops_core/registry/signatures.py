@@ -6,11 +6,13 @@ from mlflow import MlflowClient
 
 from mlops_core.errors import UntrustedModelError
 from mlops_core.models.stored import check_files
+from mlops_core.registry.anchors import noted_heads
 from mlops_core.registry.audit import verify as verify_ledger
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.mlflow_versions import tag_version
 from mlops_core.registry.records import VersionRecord
 from mlops_core.registry.register import SIGNATURE_TAG
+from mlops_core.reports import ReportStore
 from mlops_core.signing.signer import Signer
 from mlops_core.signing.verifier import Verifier
 
@@ -26,6 +28,7 @@ def sign_version(
     *,
     ledger: Ledger,
     client: MlflowClient,
+    reports: ReportStore,
     actor: str,
     reason: str,
     operation_key: str,
@@ -33,6 +36,11 @@ def sign_version(
     """Sign a version of the ledger that no trusted key has signed.
 
     One that a trusted key has signed keeps its signature; it is only shown in MLflow anew.
+
+    Parameters
+    ----------
+    reports
+        Where the heads of the ledger were noted: what contradicts them is not signed.
 
     Returns
     -------
@@ -42,6 +50,8 @@ def sign_version(
     ------
     UntrustedModelError
         If its record or its files are not what was registered, or do not fit the signature of a trusted key.
+    CorruptedDataError
+        If the heads that were noted last are not believed; see ``noted_heads``.
     SigningKeyError
         If there is no key to sign with that is trusted.
     GateRefusedError
@@ -57,7 +67,7 @@ def sign_version(
     if record.signature is None or not verifier.trusts(record.signature.key_id):
         signer = Signer.from_settings()
         # Nobody has vouched for this record, so what was sealed when it was registered must.
-        _require_sound(record, ledger=ledger)
+        _require_sound(record, ledger=ledger, reports=reports)
         check_files(record, tracking_uri=client.tracking_uri)
         record = ledger.sign_version(
             model,
@@ -76,8 +86,11 @@ def sign_version(
     return record
 
 
-def _require_sound(record: VersionRecord, *, ledger: Ledger) -> None:
-    problems = [found.problem for found in verify_ledger(ledger).findings if found.model == record.model]
+def _require_sound(record: VersionRecord, *, ledger: Ledger, reports: ReportStore) -> None:
+    # Read first: the ledger is then no older than the note that it is compared with.
+    noted = noted_heads(reports)
+    audit = verify_ledger(ledger, noted=None if noted is None else noted.heads)
+    problems = [found.problem for found in audit.findings if found.model == record.model]
     if problems:
         raise UntrustedModelError(
             f"version {record.version} of {record.model!r} is not signed: something else has "

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from mlops_core.document import Document
 from mlops_core.registry import approvals, deployments, evaluations
+from mlops_core.registry.conditions import top_of
 from mlops_core.registry.ledger import Ledger
+from mlops_core.registry.production import beneath_of
 from mlops_core.registry.records import (
     ApprovalRequest,
     DecisionRecord,
@@ -85,6 +87,14 @@ def standings(ledger: Ledger, *, now: datetime, model: str | None = None) -> tup
         )
         for name in sorted(known if model is None else known & {model})
     )
+
+
+def roll_back_target(ledger: Ledger, model: str) -> int | None:
+    """Return the version that a roll back would put into production, if there is one."""
+    with ledger.reading() as session:
+        top = top_of(session, model)
+        beneath = None if top is None else beneath_of(session, top)
+        return None if beneath is None else beneath.version
 
 
 def _states(session: Session, model: str | None) -> dict[str, LedgerState]:

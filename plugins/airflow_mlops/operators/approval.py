@@ -10,7 +10,7 @@ from airflow.sdk import Param
 from airflow_mlops.links import EvaluationReportLink, MlflowRunLink, ModelCardLink
 from airflow_mlops.operators.step import StepOperator, actor, as_xcom, round_key
 from mlops_core.operation import operation_key
-from mlops_core.policies import APPROVE, REJECT
+from mlops_core.policies import APPROVE, LONGEST_REASON, REJECT, SHORTEST_REASON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,8 +24,8 @@ class ApproveOperator(StepOperator, HITLOperator):
 
     The question shows the candidate beside the champion. The answer names the evidence, by the field that the
     form brings along, and is recorded in the ledger for exactly that version, evidence and generation: it is
-    void when the champion has moved meanwhile, or when the question is an older one than the evidence. A no,
-    and no answer in time, fail the task.
+    void when the champion has moved meanwhile, when the question is an older one than the evidence, or when a
+    yes has no reason of 3 to 500 characters. A void answer, a no, and no answer in time fail the task.
 
     Parameters
     ----------
@@ -73,7 +73,15 @@ class ApproveOperator(StepOperator, HITLOperator):
             options=[APPROVE, REJECT],
             defaults=REJECT,
             params={
-                "reason": Param("", type="string", maxLength=500, title="Reason"),
+                # Airflow holds nobody to this; the answer is judged when it comes.
+                "reason": Param(
+                    "",
+                    type="string",
+                    maxLength=LONGEST_REASON,
+                    title="Reason",
+                    description=f"{SHORTEST_REASON} to {LONGEST_REASON} characters, for the ledger; an "
+                    "approval without one is void",
+                ),
                 "evidence": Param(
                     "",
                     type="string",
@@ -170,7 +178,7 @@ class ApproveOperator(StepOperator, HITLOperator):
             return record_silence(
                 record,
                 report=report,
-                waited=str(self.response_timeout),
+                waited=self.response_timeout or timedelta(0),
                 ledger=self.ledger,
                 operation_key=self._answer(context),
             )

@@ -12,6 +12,7 @@ from airflow_mlops.operators.step import StepOperator
 from airflow_mlops.operators.sweep import SweepContainersOperator
 from airflow_mlops.placement import training_queue
 from airflow_mlops.retries import RETRIES
+from mlops_core.policies import LONGEST_REASON, SHORTEST_REASON
 
 
 def fleet_dags() -> tuple[DAG, ...]:
@@ -157,7 +158,13 @@ def _optional_version(*, title: str, description: str) -> Param:
 
 
 def _reason() -> Param:
-    return Param(type="string", minLength=3, maxLength=500, title="Reason", description="Why, for the ledger")
+    return Param(
+        type="string",
+        minLength=SHORTEST_REASON,
+        maxLength=LONGEST_REASON,
+        title="Reason",
+        description="Why, for the ledger",
+    )
 
 
 def _arguments(stage: str, *, purpose: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from airflow_mlops.operators.training import PlanTrainingOperator, TrainOperator
 from airflow_mlops.pipelines.defaults import dag_arguments
 from airflow_mlops.placement import GPU_POOL, gpu_slots, training_queue
 from mlops_core.pipeline import Pipeline
+from mlops_core.policies import LONGEST_REASON
 from mlops_core.runners import Docker
 
 
@@ -89,7 +90,9 @@ def _form(pipeline: Pipeline) -> dict[str, Any]:
     """Return the typed form of the web UI, which is also the schema of the API's conf."""
     names = [candidate.name for candidate in pipeline.candidates]
     return {
-        "reason": Param("", type="string", maxLength=500, title="Reason", description="Why, for the record"),
+        "reason": Param(
+            "", type="string", maxLength=LONGEST_REASON, title="Reason", description="Why, for the record"
+        ),
         "candidates": Param(
             None,
             type=["null", "array"],

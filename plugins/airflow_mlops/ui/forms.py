@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import HTTPException, Request, status
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from mlops_core.policies import LONGEST_REASON, SHORTEST_REASON
+
 LARGEST_FORM = 16 * 1024
-SHORTEST_REASON = 3
-LONGEST_REASON = 500
 
 Reason = Annotated[
     str,

@@ -150,7 +150,7 @@ VOID: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no answer in time": (
         {},
         {"timedout": True, "responded_by_user": None, "chosen_options": ["Reject"]},
-        "is rejected by nobody: no answer within",
+        "is rejected by nobody: no answer within 3 days$",
     ),
     "a stale default that says yes": (
         {},
@@ -163,6 +163,11 @@ VOID: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "is void: it names the evidence 'another'",
     ),
     "a yes that names no evidence": ({}, {"params_input": {"reason": "fine"}}, "is void"),
+    "a yes without a reason": (
+        {},
+        {"params_input": {"evidence": passed_report(RECORD).model_copy(update={"risk": "medium"}).digest()}},
+        "is void: its reason has 0 characters, and needs 3 to 500",
+    ),
     "a yes of somebody else": (
         {"approvers": ("eve",)},
         {},
@@ -217,6 +222,26 @@ def test_a_cleared_task_that_is_answered_with_no_takes_the_former_yes_back(seat:
 
     with pytest.raises(Exception, match="rejected it later"):
         desk.promote(former["operation_key"])
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(72.0, "3 days"), (24.0, "1 day"), (36.0, "36 hours"), (1.0, "1 hour"), (0.5, "30 minutes")],
+)
+def test_how_long_nobody_answered_is_said_plainly(seat: Any, hours: float, said: str) -> None:
+    desk = seat(timeout_hours=hours)
+
+    with pytest.raises(AirflowFailException, match=f"no answer within {said}$"):
+        desk.answer(timedout=True, responded_by_user=None, chosen_options=["Reject"])
+
+    assert [made.reason for made in desk.ledger.approvals(MODEL)] == [f"no answer within {said}"]
+
+
+def test_the_form_says_what_a_reason_needs(seat: Any) -> None:
+    reason = seat().operator.params.get_param("reason")
+
+    assert reason.schema["maxLength"] == 500
+    assert reason.description == "3 to 500 characters, for the ledger; an approval without one is void"
 
 
 def test_the_options_are_airflows_own() -> None:

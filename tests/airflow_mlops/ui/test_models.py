@@ -19,8 +19,15 @@ from fleet_examples import (
     promoted,
     request_approval,
 )
-from mlops_core.errors import LedgerUnavailableError, RegistryUnavailableError
+from mlops_core.errors import (
+    CorruptedDataError,
+    DeclarationError,
+    LedgerUnavailableError,
+    MlopsError,
+    RegistryUnavailableError,
+)
 from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.policies import LONGEST_REASON, SHORTEST_REASON
 from mlops_core.registry.ledger import Ledger
 from mlops_core.reports import ReportStore
 from registry_examples import Clock, version_record
@@ -139,6 +146,13 @@ def test_a_viewer_sees_the_evidence_and_no_button(site: FastAPI) -> None:
     assert "<form" not in text
 
 
+@pytest.mark.usefixtures("judged")
+def test_the_form_asks_for_a_reason_that_counts(browser: TestClient) -> None:
+    text = browser.get(f"/mlops/models/{WAITING}").text
+
+    assert f'required minlength="{SHORTEST_REASON}" maxlength="{LONGEST_REASON}"' in text
+
+
 def test_only_named_approvers_get_the_buttons(
     site: FastAPI, airflow: StandInAirflow, ledger: Ledger, clock: Clock
 ) -> None:
@@ -197,7 +211,28 @@ def test_when_the_ledger_is_away_the_page_says_so(
     monkeypatch.setattr(models, "open_ledger", away)
     page = browser.get("/mlops/models")
     assert page.status_code == 503
+    assert "The ledger cannot be read" in page.text
     assert "did not answer" in page.text
+
+
+@pytest.mark.parametrize("error", [DeclarationError, CorruptedDataError])
+def test_what_no_other_try_mends_is_not_told_as_an_outage(
+    browser: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[MlopsError],
+) -> None:
+    def broken() -> Ledger:
+        raise error("the ledger is of a later release")
+
+    monkeypatch.setattr(models, "open_ledger", broken)
+    page = browser.get("/mlops/models")
+
+    assert page.status_code == 500
+    assert "This did not work" in page.text
+    assert "the ledger is of a later release" in page.text
+    assert "The ledger cannot be read" not in page.text
+    assert "/mlops/models failed" in caplog.text
 
 
 def test_a_stored_report_is_framed_without_this_origin_and_one_of_another_dag_is_not_linked(

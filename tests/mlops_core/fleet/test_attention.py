@@ -67,7 +67,13 @@ def test_a_version_that_waits_for_approval_needs_a_decision() -> None:
         at=NOW,
         expires_at=NOW,
     )
-    assert said(standing(request=request)) == [("act", "Version 3 waits for approval")]
+    assert said(standing(request=request)) == [
+        (
+            "act",
+            "Version 3 waits for approval until 2013-07-01 00:00 UTC; "
+            "if the task t of d has ended, clear it to ask again",
+        )
+    ]
 
 
 def test_a_champion_that_is_not_what_is_served_needs_a_decision() -> None:

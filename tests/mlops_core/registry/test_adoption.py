@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from mlflow import MlflowClient
@@ -10,15 +11,17 @@ from typer.testing import CliRunner
 from mlops_core.cli.main import app
 from mlops_core.errors import (
     DeclarationError,
+    MlopsError,
     PromotionConflictError,
     RegistryMismatchError,
+    RegistryUnavailableError,
     UntrustedModelError,
 )
 from mlops_core.evaluation.report import EvaluationReport
-from mlops_core.registry import mlflow_versions
+from mlops_core.registry import adoption, mlflow_versions
 from mlops_core.registry.adoption import adopt_manual_change
 from mlops_core.registry.ledger import Ledger, Transition, VersionRecord
-from mlops_core.registry.mirror import reconcile
+from mlops_core.registry.mirror import mirror_aliases, reconcile
 from registry_examples import stored_model, version_record
 from servers import MlflowServer
 
@@ -47,7 +50,7 @@ def records(
 
 @pytest.fixture
 def adopt(ledger: Ledger, client: MlflowClient, model: str) -> Adopt:
-    def call(key: str = "adopt") -> Transition:
+    def call(key: str = "adopt", *, deploys: bool = False) -> Transition:
         return adopt_manual_change(
             model,
             ledger=ledger,
@@ -55,6 +58,7 @@ def adopt(ledger: Ledger, client: MlflowClient, model: str) -> Adopt:
             reason="the incident of Sunday",
             actor="grace",
             operation_key=f"{model}/{key}",
+            deploys=deploys,
         )
 
     return call
@@ -87,6 +91,66 @@ def test_adopting_again_with_the_same_key_adopts_nothing_new(
     assert adopt() == first
     assert dict(client.get_registered_model(model).aliases)["champion"] == "2"
     assert len(ledger.history(model)) == 2
+
+
+def test_an_adoption_that_another_run_began_is_taken_up(
+    ledger: Ledger, client: MlflowClient, model: str, records: Records, adopt: Adopt
+) -> None:
+    client.set_registered_model_alias(model, "champion", str(records[1].version))
+    first = adopt("the run that was ended before it deployed")
+    assert ledger.deployments() == ()
+
+    assert adopt("the run after it", deploys=True) == first
+    assert [held.version.version for held in ledger.deployments()] == [2]
+    assert len(ledger.history(model)) == 2
+
+
+def test_what_a_roll_back_has_brought_back_is_no_adoption_to_take_up(
+    ledger: Ledger, client: MlflowClient, model: str, records: Records, adopt: Adopt
+) -> None:
+    client.set_registered_model_alias(model, "champion", str(records[1].version))
+    adopt()
+    ledger.adopt(
+        model,
+        version=1,
+        expected_generation=2,
+        actor="ada",
+        reason="back",
+        operation_key=f"{model}/back",
+    )
+    ledger.roll_back(model, operation_key=f"{model}/forth", actor="ada", reason="forth")
+
+    with pytest.raises(PromotionConflictError, match="in production already"):
+        adopt("another")
+
+
+@pytest.mark.parametrize("error", [RegistryUnavailableError, RegistryMismatchError])
+def test_what_is_adopted_is_served_though_mlflow_cannot_follow(
+    ledger: Ledger,
+    client: MlflowClient,
+    model: str,
+    records: Records,
+    adopt: Adopt,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[MlopsError],
+) -> None:
+    client.set_registered_model_alias(model, "champion", str(records[1].version))
+    deployed: list[int] = []
+
+    def fail(*_: object, **__: object) -> None:
+        deployed.extend(held.version.version for held in ledger.deployments())
+        raise error("the server went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adoption, "mirror_aliases", fail)
+        transition = adopt(deploys=True)
+
+    assert (transition.version, deployed) == (2, [2]), "production waited for MLflow"
+    assert "are left to be reconciled: the server went away" in caplog.text
+    assert not ledger.is_mirrored(model)
+    reconcile(ledger=ledger, client=client)
+    assert ledger.is_mirrored(model)
 
 
 def test_what_is_in_production_or_named_by_nobody_is_not_adopted(
@@ -156,16 +220,50 @@ def test_the_command_adopts_in_the_name_of_who_calls_it(
 
     assert result.exit_code == 0, result.output
     assert f"adopted version 2 of {model}: generation 2" in " ".join(result.output.split())
+    assert "aliases" not in result.output
+    assert [held.version.version for held in ledger.deployments()] == [2]
     assert [(move.kind, move.actor) for move in ledger.history(model)] == [
         ("promote", "ada"),
         ("adopt", "grace"),
     ]
     again = CliRunner().invoke(app, ["adopt", model, "--reason", "again"])
-    assert again.exit_code == 1
-    assert "in production already" in " ".join(again.output.split())
+    assert again.exit_code == 0, again.output
+    assert f"version 2 of {model} was adopted by grace already: the incident of Sunday" in " ".join(
+        again.output.split()
+    )
+    assert len(ledger.history(model)) == 2
+    assert [held.version.version for held in ledger.deployments()] == [2]
     chosen = CliRunner().invoke(app, ["adopt", model, "--reason", "back", "--version", "1"])
     assert chosen.exit_code == 0, chosen.output
     assert dict(client.get_registered_model(model).aliases) == {"champion": "1"}
+
+
+def test_the_command_mends_what_an_unreachable_mlflow_left(
+    ledger: Ledger,
+    ledger_url: str,
+    client: MlflowClient,
+    model: str,
+    records: Records,
+    mlflow_server: MlflowServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert records
+    monkeypatch.setenv("MLOPS_LEDGER_URL", ledger_url)
+    monkeypatch.setenv("MLOPS_TRACKING_URI", mlflow_server.uri)
+    with monkeypatch.context() as patched:
+        fail = create_autospec(mirror_aliases, side_effect=RegistryUnavailableError("no answer"))
+        patched.setattr(adoption, "mirror_aliases", fail)
+        first = CliRunner().invoke(app, ["adopt", model, "--reason", "urgent", "--version", "2"])
+
+    assert first.exit_code == 0, first.output
+    assert "MLflow's aliases do not show it yet" in " ".join(first.output.split())
+    assert [held.version.version for held in ledger.deployments()] == [2]
+
+    again = CliRunner().invoke(app, ["adopt", model, "--reason", "urgent", "--version", "2"])
+    assert again.exit_code == 0, again.output
+    assert "aliases" not in again.output
+    assert dict(client.get_registered_model(model).aliases) == {"champion": "2"}
+    assert [held.revision for held in ledger.deployments()] == [1]
 
 
 def test_a_retired_version_that_was_deleted_from_mlflow_is_not_missed(

@@ -1,5 +1,6 @@
 """An answer counts if the person may give it and it names the evidence that the version stands on."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,37 @@ def test_an_answer_that_does_not_count_is_not_recorded(
     assert ledger.approvals(MODEL) == ()
 
 
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        ("", "its reason has 0 characters"),
+        (" \n ok ", "its reason has 2 characters"),
+        ("x" * 501, "its reason has 501 characters"),
+    ],
+)
+def test_a_yes_without_a_reason_that_can_be_read_is_void(
+    ledger: Ledger, record: VersionRecord, reason: str, refusal: str
+) -> None:
+    words = f"the approval of ada is void: {refusal}, and needs 3 to 500; clear this task to ask again"
+    with pytest.raises(ApprovalMissingError, match=words):
+        answer(ledger, record, reason=reason)
+
+    assert ledger.approvals(MODEL) == ()
+
+
+@pytest.mark.parametrize("length", [3, 500])
+def test_the_bounds_of_a_reason_are_allowed(ledger: Ledger, record: VersionRecord, length: int) -> None:
+    assert answer(ledger, record, reason=f" {'x' * length}\n").reason == "x" * length
+
+
+def test_a_no_counts_however_long_its_reason_is(ledger: Ledger, record: VersionRecord) -> None:
+    made = answer(ledger, record, approves=False, reason="x" * 600)
+
+    assert made.verdict == "reject"
+    assert made.reason == "x" * 500 + " (shortened: it had 600 characters)"
+    assert answer(ledger, record, approves=False, reason="x" * 600) == made
+
+
 def test_a_no_counts_whatever_evidence_it_names(ledger: Ledger, record: VersionRecord) -> None:
     made = answer(ledger, record, approves=False, evidence=None, reason="  ")
 
@@ -87,7 +119,9 @@ def test_a_no_counts_whatever_evidence_it_names(ledger: Ledger, record: VersionR
 
 
 def test_silence_is_a_no_of_nobody(ledger: Ledger, record: VersionRecord) -> None:
-    made = record_silence(record, report=REPORT, waited="7 days", ledger=ledger, operation_key="answer")
+    made = record_silence(
+        record, report=REPORT, waited=timedelta(days=7), ledger=ledger, operation_key="answer"
+    )
 
     assert (made.verdict, made.actor, made.reason) == ("reject", "nobody", "no answer within 7 days")
 

@@ -1,5 +1,6 @@
 """Where a ledger may live, what it does when its database does not answer, and that its SQL is portable."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
-from mlops_core.errors import DeclarationError, LedgerUnavailableError
+from mlops_core.errors import CorruptedDataError, DeclarationError, LedgerUnavailableError
 from mlops_core.registry import database
+from mlops_core.registry.audit import verify
 from mlops_core.registry.database import Database
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.schema import Base, TransitionRow
@@ -84,6 +86,35 @@ def test_readers_go_on_and_writers_give_up_while_somebody_holds_the_write_lock(
 
     recorded(ledger, 2)
     assert len(ledger.versions(MODEL)) == 2
+
+
+def test_a_file_that_is_no_database_is_a_damaged_ledger_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"this is not a database" * 100)
+    ledger = Ledger(f"sqlite:///{path}")
+    said = (
+        f"the ledger at sqlite:///{path} is damaged: file is not a database. Restore a backup of it, "
+        "then compare it with what was noted elsewhere: `mlops audit verify`"
+    )
+
+    for work in (ledger.models, lambda: recorded(ledger, 1), lambda: verify(ledger)):
+        with pytest.raises(CorruptedDataError, match=re.escape(said)):
+            work()
+
+
+def test_pages_that_were_overwritten_are_a_damaged_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(f"sqlite:///{path}") as ledger:
+        recorded(ledger, 1)
+    with opened(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        # The first page holds what the tables are; all behind it is what they hold.
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+
+    with pytest.raises(CorruptedDataError, match="is damaged: "):
+        Ledger(f"sqlite:///{path}").models()
 
 
 def test_a_ledger_whose_file_was_deleted_fails_once_and_begins_anew(tmp_path: Path) -> None:

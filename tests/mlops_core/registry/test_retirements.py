@@ -1,5 +1,7 @@
 """A retired version is out of use for good, and no version in use is retired."""
 
+import re
+
 import pytest
 
 from ledger_decisions import (
@@ -20,7 +22,7 @@ from mlops_core.errors import (
 )
 from mlops_core.registry.ledger import Ledger
 from mlops_core.registry.records import Retirement
-from mlops_core.registry.stack import roll_back_target
+from mlops_core.registry.standing import roll_back_target
 from registry_examples import MODEL, Clock, recorded
 
 
@@ -76,11 +78,12 @@ def test_a_roll_back_passes_retired_versions_by(ledger: Ledger) -> None:
     for version in (1, 2, 3, 4):
         promote(ledger, version, expected=version - 1)
     retire(ledger, 2)
+    assert roll_back_target(ledger, MODEL) == 3
 
     assert [roll_back(ledger, key).version for key in ("first", "second")] == [3, 1]
     with pytest.raises(RollbackRefusedError, match="there is no version before version 1"):
         roll_back(ledger, "third")
-    assert roll_back_target(ledger.history(MODEL), retired={2}) is None
+    assert roll_back_target(ledger, MODEL) is None
 
 
 def test_what_was_rolled_back_is_retired_unless_it_is_still_deployed(ledger: Ledger) -> None:
@@ -124,11 +127,14 @@ def test_all_that_a_retirement_would_be_refused_for_is_told_at_once(ledger: Ledg
 
     assert told == (
         "it is the challenger; promote it, or register another version",
-        "its approval is asked for by flight_delay__train manual__1; answer that first",
+        "its approval is asked for by flight_delay__train manual__1; answer that first. If the task approve "
+        "of that run has ended, clear it to be asked again, or wait until 2013-07-01T01:00:00+00:00",
     )
     with pytest.raises(RetirementRefusedError, match=told[0]):
         retire(ledger, 1)
     recorded(ledger, 2)
+    with pytest.raises(RetirementRefusedError, match=re.escape(told[1])):
+        retire(ledger, 1)
     assert ledger.retirement_obstacles(MODEL, 1) == told[1:]
 
 

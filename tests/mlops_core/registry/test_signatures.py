@@ -1,5 +1,6 @@
 """A version that no trusted key has signed is signed by a person, after it was compared with the ledger."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -7,15 +8,21 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import create_engine, select, update
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from mlops_core.cli.main import app
-from mlops_core.errors import DeclarationError, SigningKeyError, UntrustedModelError
+from mlops_core.errors import CorruptedDataError, DeclarationError, SigningKeyError, UntrustedModelError
 from mlops_core.evaluation.report import EvaluationReport
+from mlops_core.registry import events
+from mlops_core.registry.anchors import note_heads
 from mlops_core.registry.audit import verify
 from mlops_core.registry.ledger import Ledger, VersionRecord
 from mlops_core.registry.register import SIGNATURE_TAG
+from mlops_core.registry.schema import EventRow, VersionRow
 from mlops_core.registry.signatures import SIGNED_BY_TAG, sign_version
+from mlops_core.reports import ReportStore
 from mlops_core.signing.keys import generate_key_pair
 from mlops_core.signing.verifier import Verifier
 from registry_examples import stored_model
@@ -42,10 +49,22 @@ def new_key(former: VersionRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def sign(ledger: Ledger, client: MlflowClient, model: str) -> Sign:
+def reports(tmp_path: Path) -> ReportStore:
+    return ReportStore(tmp_path / "reports")
+
+
+@pytest.fixture
+def sign(ledger: Ledger, client: MlflowClient, model: str, reports: ReportStore) -> Sign:
     def call(version: int = 1, *, reason: str = "looked at its run") -> VersionRecord:
         return sign_version(
-            model, version, ledger=ledger, client=client, actor="grace", reason=reason, operation_key="sign"
+            model,
+            version,
+            ledger=ledger,
+            client=client,
+            reports=reports,
+            actor="grace",
+            reason=reason,
+            operation_key="sign",
         )
 
     return call
@@ -157,6 +176,52 @@ def test_files_that_fit_a_ledger_that_was_changed_are_not_signed(
 
 
 @pytest.mark.usefixtures("new_key")
+def test_nothing_of_a_chain_that_was_made_anew_is_signed(
+    ledger: Ledger,
+    former: VersionRecord,
+    sign: Sign,
+    reports: ReportStore,
+    ledger_url: str,
+) -> None:
+    note_heads(ledger, reports=reports)
+    engine = create_engine(ledger_url)
+    with Session(engine) as session, session.begin():
+        session.execute(update(VersionRow).values(actor="somebody else"))
+        event = session.scalars(select(EventRow)).one()
+        event.actor = "somebody else"
+        event.hash = events.sealed(events.to_event(event))
+    engine.dispose()
+    assert verify(ledger).sound, "the ledger alone cannot tell"
+
+    with pytest.raises(UntrustedModelError, match="the chain was made anew"):
+        sign()
+    assert ledger.versions(former.model) == (former,)
+
+
+@pytest.mark.usefixtures("former")
+def test_nothing_is_signed_beside_a_note_that_nobody_believes(
+    ledger: Ledger, reports: ReportStore, sign: Sign, request: pytest.FixtureRequest, model: str
+) -> None:
+    note_heads(ledger, reports=reports)
+    request.getfixturevalue("new_key")
+
+    with pytest.raises(CorruptedDataError, match="that key is trusted no longer"):
+        sign()
+    # A person has looked, and moved it away.
+    shutil.rmtree(reports.root)
+    assert sign().model == model
+
+
+@pytest.mark.usefixtures("new_key")
+def test_a_version_of_a_ledger_that_agrees_with_its_note_is_signed(
+    ledger: Ledger, reports: ReportStore, sign: Sign
+) -> None:
+    note_heads(ledger, reports=reports)
+
+    assert sign().signature is not None
+
+
+@pytest.mark.usefixtures("new_key")
 @pytest.mark.parametrize(
     ("version", "reason", "words"), [(1, " ", "the reason is empty"), (2, "x", "no vers")]
 )
@@ -183,9 +248,11 @@ def test_the_command_line_signs(
     former: VersionRecord,
     new_key: str,
     ledger_url: str,
+    reports: ReportStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLOPS_LEDGER_URL", ledger_url)
+    monkeypatch.setenv("MLOPS_REPORTS_PATH", str(reports.root))
     monkeypatch.setenv("MLOPS_TRACKING_URI", client.tracking_uri)
 
     result = CliRunner(env={"COLUMNS": "200"}).invoke(

@@ -136,27 +136,30 @@ def adopt(
 
     settings = Settings.from_environment()
     with _open_ledger(model) as ledger:
+        former = ledger.state(model).generation
         transition = adopt_manual_change(
             model,
             ledger=ledger,
             client=tracking_client(tracking_uri_of(settings)),
             reason=reason,
             actor=getpass.getuser(),
-            operation_key=operation_key("adopt", model, ledger.state(model).generation, version or "alias"),
+            operation_key=operation_key("adopt", model, former, version or "alias"),
             version=version,
+            deploys=True,
         )
-        ledger.deploy(
-            model,
-            version=transition.version,
-            expected_generation=transition.generation,
-            operation_key=operation_key(transition.operation_key, "deploy"),
-            actor=getpass.getuser(),
+        mirrored = ledger.is_mirrored(model)
+    done = f"adopted version {transition.version} of {model}"
+    if transition.generation <= former:
+        done = (
+            f"version {transition.version} of {model} was adopted by {transition.actor} already: "
+            f"{transition.reason}"
         )
-    console.print(
-        f"adopted version {transition.version} of {model}: generation {transition.generation}; "
-        "the model server takes it now",
-        markup=False,
-    )
+    console.print(f"{done}: generation {transition.generation}; the model server takes it now", markup=False)
+    if not mirrored:
+        console.print(
+            "MLflow's aliases do not show it yet: the DAG mlops__reconcile sets them",
+            markup=False,
+        )
 
 
 def instant_of(date: str) -> dt.datetime:
@@ -186,6 +189,7 @@ def _open_ledger(model: str) -> "Ledger":
     from mlops_core.registry.ledger import Ledger
 
     ledger = Ledger(Settings.from_environment().ledger_url)
+    ledger.require_present()
     known = ledger.models()
     if model not in known:
         raise DeclarationError(

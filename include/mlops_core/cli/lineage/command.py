@@ -19,6 +19,8 @@ def trace(model: str, *, version: int | None, partition: str | None) -> VersionL
         If both are named, or what is named is not known.
     NotInProductionError
         If neither is named and nothing is in production.
+    LedgerUnavailableError
+        If there is no ledger; none is made.
     """
     if version is not None and partition is not None:
         raise DeclarationError("give --version or --partition, not both: each has a lineage of its own")
@@ -26,6 +28,7 @@ def trace(model: str, *, version: int | None, partition: str | None) -> VersionL
     client = tracking_client(tracking_uri_of(settings))
     store = SnapshotStore(settings.data_uri)
     with Ledger(settings.ledger_url) as ledger:
+        ledger.require_present()
         if partition is not None:
             return lineage_of_partition(model, partition, ledger=ledger, client=client, store=store)
         number = _champion(model, ledger=ledger) if version is None else version

@@ -18,10 +18,13 @@ def reproduce(model: str, version: int, *, environment: str) -> ReproductionRepo
     ------
     DeclarationError
         If there is no such version, or no such environment.
+    LedgerUnavailableError
+        If there is no ledger; none is made.
     """
     find_models()
     settings = Settings.from_environment()
     with Ledger(settings.ledger_url) as ledger:
+        ledger.require_present()
         return reproduce_and_report(
             model,
             version,

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from mlops_core.cli.main import app
 from mlops_core.cli.reproduction import command
 from mlops_core.models.record import ModelRecord
+from mlops_core.registry.ledger import Ledger
 from mlops_core.reproduction.report import ReproductionReport
 from mlops_core.reproduction.reproduce import reproduce_and_report
 
@@ -19,6 +20,8 @@ from mlops_core.reproduction.reproduce import reproduce_and_report
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
     """What the library was asked; it answers with the verdict that the test has put into the environment."""
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    with Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}") as ledger:
+        assert ledger.models() == ()
     monkeypatch.setenv("VERDICT", "identical")
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.syspath_prepend(str(tmp_path))
