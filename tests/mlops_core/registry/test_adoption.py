@@ -49,6 +49,13 @@ def records(
 
 
 @pytest.fixture
+def _addresses(ledger_url: str, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a command find the ledger and the server."""
+    monkeypatch.setenv("MLOPS_LEDGER_URL", ledger_url)
+    monkeypatch.setenv("MLOPS_TRACKING_URI", mlflow_server.uri)
+
+
+@pytest.fixture
 def adopt(ledger: Ledger, client: MlflowClient, model: str) -> Adopt:
     def call(key: str = "adopt", *, deploys: bool = False) -> Transition:
         return adopt_manual_change(
@@ -202,17 +209,14 @@ def test_files_that_were_changed_are_not_adopted(
         adopt()
 
 
+@pytest.mark.usefixtures("_addresses")
 def test_the_command_adopts_in_the_name_of_who_calls_it(
     ledger: Ledger,
-    ledger_url: str,
     client: MlflowClient,
     model: str,
     records: Records,
-    mlflow_server: MlflowServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("MLOPS_LEDGER_URL", ledger_url)
-    monkeypatch.setenv("MLOPS_TRACKING_URI", mlflow_server.uri)
     monkeypatch.setenv("LOGNAME", "grace")
     client.set_registered_model_alias(model, "champion", str(records[1].version))
 
@@ -238,18 +242,10 @@ def test_the_command_adopts_in_the_name_of_who_calls_it(
     assert dict(client.get_registered_model(model).aliases) == {"champion": "1"}
 
 
+@pytest.mark.usefixtures("_addresses", "records")
 def test_the_command_mends_what_an_unreachable_mlflow_left(
-    ledger: Ledger,
-    ledger_url: str,
-    client: MlflowClient,
-    model: str,
-    records: Records,
-    mlflow_server: MlflowServer,
-    monkeypatch: pytest.MonkeyPatch,
+    ledger: Ledger, client: MlflowClient, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert records
-    monkeypatch.setenv("MLOPS_LEDGER_URL", ledger_url)
-    monkeypatch.setenv("MLOPS_TRACKING_URI", mlflow_server.uri)
     with monkeypatch.context() as patched:
         fail = create_autospec(mirror_aliases, side_effect=RegistryUnavailableError("no answer"))
         patched.setattr(adoption, "mirror_aliases", fail)
